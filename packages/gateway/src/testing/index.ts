@@ -1,0 +1,2 @@
+export { ManualClock, SequentialIds } from "./manual-clock.ts";
+export type { TestFunction } from "./suite.ts";

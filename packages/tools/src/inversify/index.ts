@@ -1,0 +1,1 @@
+export { CLOCK, IDS } from "./tokens.ts";
