@@ -2,11 +2,47 @@ import type { ErrorKind, KindedError } from "./dialect.ts";
 
 const brand: unique symbol = Symbol.for("@ashlar/tools:ToolsError") as never;
 
-export type ToolsErrorCode = "TOOLS_INVALID" | "TOOLS_BACKEND_FAILED";
+export type ToolsErrorCode =
+  | "TOOLS_INVALID"
+  | "TOOLS_UNSUPPORTED"
+  | "TOOLS_ISOLATION_UNAVAILABLE"
+  | "TOOLS_LANGUAGE_MISSING"
+  | "TOOLS_PROGRAM_MISSING"
+  | "TOOLS_UNKNOWN_CONTEXT"
+  | "TOOLS_UNKNOWN_TASK"
+  | "TOOLS_UNKNOWN_TOOL"
+  | "TOOLS_FILE_NOT_FOUND"
+  | "TOOLS_FILE_REFUSED"
+  | "TOOLS_PATH_OUTSIDE"
+  | "TOOLS_TOO_LARGE"
+  | "TOOLS_ARCHIVE_REFUSED"
+  | "TOOLS_NETWORK_REFUSED"
+  | "TOOLS_CLOSED"
+  | "TOOLS_CANCELLED"
+  | "TOOLS_SANDBOX_DIED"
+  | "TOOLS_PROTOCOL"
+  | "TOOLS_BACKEND_FAILED";
 
 /** How a neighbour may react to each code. */
 const kinds: Readonly<Record<ToolsErrorCode, ErrorKind>> = {
   TOOLS_INVALID: "invalid",
+  TOOLS_UNSUPPORTED: "invalid",
+  TOOLS_ISOLATION_UNAVAILABLE: "unavailable",
+  TOOLS_LANGUAGE_MISSING: "invalid",
+  TOOLS_PROGRAM_MISSING: "not_found",
+  TOOLS_UNKNOWN_CONTEXT: "not_found",
+  TOOLS_UNKNOWN_TASK: "not_found",
+  TOOLS_UNKNOWN_TOOL: "not_found",
+  TOOLS_FILE_NOT_FOUND: "not_found",
+  TOOLS_FILE_REFUSED: "denied",
+  TOOLS_PATH_OUTSIDE: "denied",
+  TOOLS_TOO_LARGE: "invalid",
+  TOOLS_ARCHIVE_REFUSED: "invalid",
+  TOOLS_NETWORK_REFUSED: "denied",
+  TOOLS_CLOSED: "conflict",
+  TOOLS_CANCELLED: "cancelled",
+  TOOLS_SANDBOX_DIED: "unavailable",
+  TOOLS_PROTOCOL: "internal",
   TOOLS_BACKEND_FAILED: "unavailable",
 };
 
