@@ -15,6 +15,7 @@ export type ToolsErrorCode =
   | "TOOLS_FILE_REFUSED"
   | "TOOLS_PATH_OUTSIDE"
   | "TOOLS_TOO_LARGE"
+  | "TOOLS_LIMIT_EXCEEDED"
   | "TOOLS_ARCHIVE_REFUSED"
   | "TOOLS_NETWORK_REFUSED"
   | "TOOLS_CLOSED"
@@ -37,6 +38,7 @@ const kinds: Readonly<Record<ToolsErrorCode, ErrorKind>> = {
   TOOLS_FILE_REFUSED: "denied",
   TOOLS_PATH_OUTSIDE: "denied",
   TOOLS_TOO_LARGE: "invalid",
+  TOOLS_LIMIT_EXCEEDED: "limited",
   TOOLS_ARCHIVE_REFUSED: "invalid",
   TOOLS_NETWORK_REFUSED: "denied",
   TOOLS_CLOSED: "conflict",
