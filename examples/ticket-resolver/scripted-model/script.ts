@@ -16,9 +16,12 @@ export interface ChatMessage {
   readonly tool_call_id?: string;
 }
 
-export type Move =
-  | { readonly say: string }
-  | { readonly call: string; readonly arguments: Readonly<Record<string, unknown>> };
+export interface Call {
+  readonly call: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
+export type Move = { readonly say: string } | Call;
 
 interface Charge {
   readonly id: string;
@@ -101,7 +104,7 @@ function analyse(
   charges: readonly Charge[],
   offered: (suffix: string) => string | undefined,
   result: (suffix: string) => string | undefined,
-): Move | { readonly duplicates: readonly Duplicate[] } {
+): Call | { readonly duplicates: readonly Duplicate[] } {
   const bash = offered("bash");
   const write = offered("file_write");
   const code = offered("execute_code");

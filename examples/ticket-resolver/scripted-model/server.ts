@@ -1,6 +1,6 @@
 import { serve } from "@hono/node-server";
 import { z } from "zod";
-import { type ChatRequest, type Move, nextMove } from "./script.ts";
+import { type Call, type ChatRequest, type Move, nextMove } from "./script.ts";
 
 /** Enough of a Chat Completions request to refuse what is none. */
 const chatRequest = z.looseObject({ model: z.string(), messages: z.array(z.looseObject({ role: z.string() })).min(1) });
@@ -52,7 +52,7 @@ function usageOf({ messages, tools }: ChatRequest, move: Move): Usage {
   return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
 }
 
-const toolCall = (id: string, { call, arguments: args }: Extract<Move, { call: string }>) => ({
+const toolCall = (id: string, { call, arguments: args }: Call) => ({
   index: 0,
   id: `call_${id}`,
   type: "function",
