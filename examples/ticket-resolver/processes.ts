@@ -1,0 +1,55 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { UsageError } from "./options.ts";
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A TypeScript file beside this one in a process of its own, with just this environment. */
+export function startScript(file: string, environment: Readonly<Record<string, string | undefined>>): ChildProcess {
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  return spawn(process.execPath, ["--conditions=@ashlar/source", path], {
+    env: { PATH: process.env.PATH, ...environment },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+}
+
+/** Each line of JSON that the process prints; ends when its output does. */
+export async function* jsonLines(child: ChildProcess): AsyncGenerator<Record<string, unknown>> {
+  if (child.stdout === null) return;
+  for await (const line of createInterface({ input: child.stdout })) yield JSON.parse(line);
+}
+
+export async function exited(child: ChildProcess): Promise<Exit> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  return { code: child.exitCode, signal: child.signalCode };
+}
+
+export async function stop(child: ChildProcess): Promise<void> {
+  child.kill("SIGTERM");
+  await exited(child);
+}
+
+/** The company's ticket system, in its own process; its URL once it listens. */
+export async function startTickets(database: string, token: string): Promise<{ url: string; process: ChildProcess }> {
+  const child = startScript("tickets/server.ts", { DATABASE: database, TICKETS_TOKEN: token });
+  for await (const { url } of jsonLines(child)) return { url: String(url), process: child };
+  throw new UsageError("The tickets server ended before it listened; its message stands above.");
+}
+
+/** A private redis-server on a unix socket below `folder`. */
+export async function startRedis(folder: string): Promise<{ path: string; process: ChildProcess }> {
+  if (spawnSync("sh", ["-c", "command -v redis-server"]).status !== 0) {
+    throw new UsageError("redis-server is not on PATH: apt-get install redis-server, or set REDIS_URL.");
+  }
+  const path = `${folder}/redis.sock`;
+  const child = spawn("redis-server", ["--port", "0", "--unixsocket", path, "--dir", folder, "--appendonly", "yes"]);
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.includes("Ready to accept connections")) return { path, process: child };
+  }
+  throw new UsageError("redis-server ended before it listened.");
+}
