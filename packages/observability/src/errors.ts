@@ -2,11 +2,23 @@ import type { ErrorKind, KindedError } from "./dialect.ts";
 
 const brand: unique symbol = Symbol.for("@ashlar/observability:ObservabilityError") as never;
 
-export type ObservabilityErrorCode = "OBSERVABILITY_INVALID" | "OBSERVABILITY_BACKEND_FAILED";
+export type ObservabilityErrorCode =
+  | "OBSERVABILITY_INVALID"
+  | "OBSERVABILITY_DENIED"
+  | "OBSERVABILITY_NOT_FOUND"
+  | "OBSERVABILITY_TOO_LARGE"
+  | "OBSERVABILITY_STORE_CLOSED"
+  | "OBSERVABILITY_SCHEMA_NEWER"
+  | "OBSERVABILITY_BACKEND_FAILED";
 
 /** How a neighbour may react to each code. */
 const kinds: Readonly<Record<ObservabilityErrorCode, ErrorKind>> = {
   OBSERVABILITY_INVALID: "invalid",
+  OBSERVABILITY_DENIED: "denied",
+  OBSERVABILITY_NOT_FOUND: "not_found",
+  OBSERVABILITY_TOO_LARGE: "invalid",
+  OBSERVABILITY_STORE_CLOSED: "conflict",
+  OBSERVABILITY_SCHEMA_NEWER: "conflict",
   OBSERVABILITY_BACKEND_FAILED: "unavailable",
 };
 

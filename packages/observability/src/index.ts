@@ -11,3 +11,32 @@ export type {
   Redactor,
 } from "./dialect.ts";
 export { systemClock, systemIds, uuidSource } from "./dialect.ts";
+export { ObservabilityError, type ObservabilityErrorCode } from "./errors.ts";
+export { InMemoryTraceStore } from "./in-memory/index.ts";
+export { type ModelPrice, PriceTable, type PriceTableOptions, parsePriceTable } from "./price-table.ts";
+export type { Price, Pricing, TokenUsage } from "./pricing.ts";
+export { type PrintTimelineOptions, printTimeline } from "./printing/print-timeline.ts";
+export { type PrintTracesOptions, printTraces } from "./printing/print-traces.ts";
+export {
+  combineRedactors,
+  PatternRedactor,
+  type PatternRedactorOptions,
+  type RedactionRule,
+} from "./redaction/pattern-redactor.ts";
+export type { SessionControl } from "./session-control.ts";
+export type { BlobRef, SessionEvent } from "./session-event.ts";
+export type { SessionReader, SessionSummary } from "./session-reader.ts";
+export type { SpanAttributes, SpanRecord, SpanRecordEvent, SpanRecordKind, SpanRecordStatus } from "./span-record.ts";
+export type { BoundedQueueOptions } from "./telemetry/bounded-queue.ts";
+export {
+  type ConsoleExporterOptions,
+  consoleExporter,
+  type OtlpExporterOptions,
+  otlpExporter,
+  type StoreExporterOptions,
+  storeExporter,
+  type TelemetryExporter,
+} from "./telemetry/exporters.ts";
+export type { SinkStatus, SpanSink } from "./telemetry/span-sink.ts";
+export { type Observability, type ObservabilityOptions, startObservability } from "./telemetry/start-observability.ts";
+export type { TraceQuery, TraceStore, TraceSummary, UsageKey, UsageQuery, UsageRow } from "./trace-store.ts";

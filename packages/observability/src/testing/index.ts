@@ -1,2 +1,5 @@
 export { ManualClock, SequentialIds } from "./manual-clock.ts";
+export { sessionEventFixture } from "./session-event-fixture.ts";
+export { spanFixture, spanIdOf, traceIdOf } from "./span-fixture.ts";
 export type { TestFunction } from "./suite.ts";
+export { type TraceStoreConformanceOptions, traceStoreConformance } from "./trace-store-conformance.ts";

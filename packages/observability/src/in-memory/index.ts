@@ -1,0 +1,1 @@
+export { InMemoryTraceStore } from "./in-memory-trace-store.ts";

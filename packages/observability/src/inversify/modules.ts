@@ -1,0 +1,79 @@
+import { ContainerModule } from "inversify";
+import { InMemoryTraceStore } from "../in-memory/index.ts";
+import { PriceTable, type PriceTableOptions } from "../price-table.ts";
+import { PatternRedactor, type PatternRedactorOptions } from "../redaction/pattern-redactor.ts";
+import { SqliteTraceStore } from "../sqlite/index.ts";
+import { storeExporter } from "../telemetry/exporters.ts";
+import { type ObservabilityOptions, startObservability } from "../telemetry/start-observability.ts";
+import { optional, refuseRebind } from "./binding.ts";
+import { OBSERVABILITY, PRICING, REDACTOR, TRACE_DATABASE, TRACE_STORE } from "./tokens.ts";
+
+export const inMemoryTraceStoreModule = (): ContainerModule =>
+  new ContainerModule((options) => {
+    refuseRebind(options, TRACE_STORE);
+    options
+      .bind(TRACE_STORE)
+      .toResolvedValue(() => new InMemoryTraceStore())
+      .inSingletonScope()
+      .onDeactivation((store) => store.close());
+  });
+
+/** Needs `TRACE_DATABASE`, which its owner closes after this module is unloaded. */
+export const sqliteTraceStoreModule = (): ContainerModule =>
+  new ContainerModule((options) => {
+    refuseRebind(options, TRACE_STORE);
+    options
+      .bind(TRACE_STORE)
+      .toResolvedValue((database) => new SqliteTraceStore({ database }), [TRACE_DATABASE])
+      .inSingletonScope()
+      .onDeactivation((store) => store.close());
+  });
+
+/** Spans go to the bound `TRACE_STORE`, if there is one, and to the given exporters. Telemetry starts when `OBSERVABILITY` is first got; unload this module last but for the store's. */
+export const observabilityModule = ({
+  exporters = [],
+  defaultTenant,
+  ...options
+}: Omit<ObservabilityOptions, "exporters"> & {
+  readonly exporters?: ObservabilityOptions["exporters"];
+  readonly defaultTenant?: string;
+}): ContainerModule =>
+  new ContainerModule((load) => {
+    refuseRebind(load, OBSERVABILITY);
+    load
+      .bind(OBSERVABILITY)
+      .toResolvedValue(
+        (store, redactor) =>
+          startObservability({
+            ...(redactor === undefined ? {} : { redact: redactor }),
+            ...options,
+            exporters: [
+              ...(store === undefined
+                ? []
+                : [storeExporter({ store, ...(defaultTenant === undefined ? {} : { defaultTenant }) })]),
+              ...exporters,
+            ],
+          }),
+        [optional(TRACE_STORE), optional(REDACTOR)],
+      )
+      .inSingletonScope()
+      .onDeactivation((observability) => observability.close());
+  });
+
+export const pricingModule = (options: PriceTableOptions): ContainerModule =>
+  new ContainerModule((load) => {
+    refuseRebind(load, PRICING);
+    load
+      .bind(PRICING)
+      .toResolvedValue(() => new PriceTable(options))
+      .inSingletonScope();
+  });
+
+export const redactionModule = (options: PatternRedactorOptions = {}): ContainerModule =>
+  new ContainerModule((load) => {
+    refuseRebind(load, REDACTOR);
+    load
+      .bind(REDACTOR)
+      .toResolvedValue(() => new PatternRedactor(options))
+      .inSingletonScope();
+  });

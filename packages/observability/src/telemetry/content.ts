@@ -1,0 +1,30 @@
+/** Attributes that carry what people, models and tools said: GenAI conventions (also older ones) and the Vercel AI SDK. */
+const content: ReadonlySet<string> = new Set([
+  "gen_ai.input.messages",
+  "gen_ai.output.messages",
+  "gen_ai.system_instructions",
+  "gen_ai.tool.definitions",
+  "gen_ai.tool.call.arguments",
+  "gen_ai.tool.call.result",
+  "gen_ai.retrieval.documents",
+  "gen_ai.retrieval.query.text",
+  "gen_ai.memory.records",
+  "gen_ai.memory.query.text",
+  "gen_ai.evaluation.explanation",
+  "gen_ai.prompt",
+  "gen_ai.completion",
+  "gen_ai.event.content",
+  "ai.prompt",
+  "ai.prompt.messages",
+  "ai.prompt.tools",
+  "ai.response.text",
+  "ai.response.reasoning",
+  "ai.response.object",
+  "ai.response.toolCalls",
+  "ai.toolCall.args",
+  "ai.toolCall.result",
+  "ai.value",
+  "ai.values",
+]);
+
+export const isContent = (name: string): boolean => content.has(name);
