@@ -1,3 +1,7 @@
+export type { AgentDescription, AgentEvent, AgentSessions } from "./agent-sessions.ts";
+export type { AgentConventions } from "./agents/conventions.ts";
+export { anyone } from "./anonymous.ts";
+export type { CredentialInjector, OutboundRequest } from "./credential-injector.ts";
 export type {
   CallContext,
   Clock,
@@ -11,3 +15,18 @@ export type {
   Redactor,
 } from "./dialect.ts";
 export { systemClock, systemIds, uuidSource } from "./dialect.ts";
+export { GatewayError, type GatewayErrorCode } from "./errors.ts";
+export { type Connection, Gateway, type GatewayDeps } from "./gateway.ts";
+export type { ResourceMetadata } from "./http/auth.ts";
+export type { OriginOptions } from "./http/origin.ts";
+export { InMemoryRateLimiter } from "./in-memory/in-memory-rate-limiter.ts";
+export type { InboundAuthenticator } from "./inbound-authenticator.ts";
+export type { Facet, Facets, LimitRule, LimitsOptions } from "./limits/limits.ts";
+export type { PermissionDecision, PermissionRequest, Permissions } from "./permissions.ts";
+export type { ModelUsage, Pricing } from "./pricing.ts";
+export type { Quota, RateDecision, RateLimiter } from "./rate-limiter.ts";
+export type { ForwardedMessage, Target, TargetAuth, TargetFactory, TargetParts } from "./target.ts";
+export { type McpTargetOptions, mcpTarget } from "./targets/mcp-target.ts";
+export type { ToolContent, ToolDescription, ToolResult, ToolSource } from "./tool-source.ts";
+export type { OutboundResponse, SendOptions, Transport } from "./transport.ts";
+export { UndiciTransport, type UndiciTransportOptions } from "./undici-transport.ts";

@@ -1,1 +1,13 @@
-export { CLOCK, IDS } from "./tokens.ts";
+export { type GatewayModuleOptions, gatewayModule } from "./modules.ts";
+export {
+  AGENT_SESSIONS,
+  CLOCK,
+  CREDENTIAL_INJECTOR,
+  GATEWAY,
+  GATEWAY_TOOLS,
+  IDS,
+  INBOUND_AUTHENTICATOR,
+  PERMISSIONS,
+  PRICING,
+  RATE_LIMITER,
+} from "./tokens.ts";

@@ -1,1 +1,1 @@
-export {};
+export { type GatewayServer, type ServeOptions, serve } from "./serve.ts";

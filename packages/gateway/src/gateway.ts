@@ -1,0 +1,251 @@
+import type { AgentSessions } from "./agent-sessions.ts";
+import { AgentApi } from "./agents/agent-api.ts";
+import { type AgentConventions, defaultConventions } from "./agents/conventions.ts";
+import type { CredentialInjector } from "./credential-injector.ts";
+import { type CallContext, type Clock, type Principal, systemClock } from "./dialect.ts";
+import { GatewayError } from "./errors.ts";
+import { challenge, protectedResourceMetadata, type ResourceMetadata } from "./http/auth.ts";
+import { admitOrigin, type OriginOptions } from "./http/origin.ts";
+import { pathOf } from "./http/path.ts";
+import { problemOf, problemResponse } from "./http/problem.ts";
+import { InMemoryRateLimiter } from "./in-memory/in-memory-rate-limiter.ts";
+import type { InboundAuthenticator } from "./inbound-authenticator.ts";
+import { InFlight } from "./internal/in-flight.ts";
+import { inSpan, SpanKind, withCallerTrace } from "./internal/tracing.ts";
+import { LimitedError, type LimitHeaders, Limits, type LimitsOptions } from "./limits/limits.ts";
+import { McpEndpoint } from "./mcp/endpoint.ts";
+import { SealedSessions } from "./mcp/sealed-sessions.ts";
+import type { Permissions } from "./permissions.ts";
+import type { Target, TargetFactory } from "./target.ts";
+import { ToolAccess } from "./tool-access.ts";
+import { ToolRegistry } from "./tool-registry.ts";
+import type { ToolSource } from "./tool-source.ts";
+import type { Transport } from "./transport.ts";
+import { UndiciTransport } from "./undici-transport.ts";
+
+export interface GatewayDeps {
+  /** Required: use `anyone(principal)` to let everybody in. */
+  readonly authenticator: InboundAuthenticator;
+  readonly agents?: AgentSessions;
+  readonly targets?: readonly (Target | TargetFactory)[];
+  /** Resolves the `credentialRef` of targets. */
+  readonly injector?: CredentialInjector;
+  /** Without it every caller who is authenticated may call every tool and agent. */
+  readonly permissions?: Permissions;
+  readonly limits?: LimitsOptions;
+  /** How requests leave. Default: `UndiciTransport`, which dials public addresses only. */
+  readonly transport?: Transport;
+  /** `host` or `host:port` of targets on private addresses that the default transport may dial. */
+  readonly allow?: readonly string[];
+  /** Published at `/.well-known/oauth-protected-resource` and named in 401 answers (RFC 9728). */
+  readonly resource?: ResourceMetadata;
+  /** Guards browsers and loopback names against rebinding. */
+  readonly origins?: OriginOptions;
+  readonly conventions?: Partial<AgentConventions>;
+  /** 32 bytes, shared by the processes that serve one address, so that they know each other's MCP sessions. */
+  readonly sessionKey?: Uint8Array;
+  /** Of one request. Default 4 MiB. */
+  readonly maxBodyBytes?: number;
+  readonly clock?: Clock;
+}
+
+/** What the server knows of a connection, beside the request itself. */
+export interface Connection {
+  /** The peer's address as the socket says it. */
+  readonly remoteAddress?: string;
+}
+
+/**
+ * The front door as one function from `Request` to `Response`: `/agents`, `/mcp`, `/mcp/{target}`, `/healthz`,
+ * `/readyz` and the OAuth metadata. In process, `tools` is the same door for tools.
+ */
+export class Gateway implements AsyncDisposable {
+  readonly #authenticator: InboundAuthenticator;
+  readonly #injector: CredentialInjector | undefined;
+  readonly #transport: Transport;
+  readonly #ownsTransport: boolean;
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #registry: ToolRegistry;
+  readonly #mcp: McpEndpoint;
+  readonly #agents: AgentApi | undefined;
+  readonly #resource: ResourceMetadata | undefined;
+  readonly #origins: OriginOptions;
+  readonly #inFlight = new InFlight();
+
+  constructor({
+    authenticator,
+    agents,
+    targets = [],
+    injector,
+    permissions,
+    limits = { rules: [] },
+    transport,
+    allow = [],
+    resource,
+    origins = {},
+    conventions,
+    sessionKey,
+    maxBodyBytes = 4 * 1024 * 1024,
+    clock = systemClock,
+  }: GatewayDeps) {
+    this.#authenticator = authenticator;
+    this.#injector = injector;
+    this.#ownsTransport = transport === undefined;
+    this.#transport = transport ?? new UndiciTransport({ allow });
+    this.#clock = clock;
+    this.#resource = resource;
+    this.#origins = origins;
+    this.#limits = new Limits({ ...limits, limiter: limits.limiter ?? new InMemoryRateLimiter({ clock }) });
+    const access = new ToolAccess({ permissions, limits: this.#limits });
+    this.#registry = new ToolRegistry({ access });
+    this.#mcp = new McpEndpoint({
+      registry: this.#registry,
+      access,
+      maxBodyBytes,
+      sessions: new SealedSessions(sessionKey === undefined ? {} : { key: sessionKey }),
+    });
+    this.#agents =
+      agents === undefined
+        ? undefined
+        : new AgentApi({
+            sessions: agents,
+            permissions,
+            clock,
+            maxBodyBytes,
+            prefix: "/agents",
+            conventions: { ...defaultConventions, ...conventions },
+          });
+    for (const target of targets) this.addTarget(target);
+  }
+
+  /** The tools of all targets, behind the same permissions and limits as the MCP endpoint. */
+  get tools(): ToolSource {
+    return this.#registry;
+  }
+
+  /** Throws kind `conflict` while another target has this name. */
+  addTarget(target: Target | TargetFactory): Target {
+    const made = typeof target === "function" ? target(this.#parts()) : target;
+    this.#registry.add(made);
+    return made;
+  }
+
+  /** Takes its tools away at once, then closes it; false when there was none. */
+  async removeTarget(name: string): Promise<boolean> {
+    return this.#registry.remove(name);
+  }
+
+  /** A handler to give to any server that speaks `Request` and `Response`. Never rejects. */
+  readonly fetch = async (request: Request, connection: Connection = {}): Promise<Response> => {
+    try {
+      return await withCallerTrace(request.headers, () => this.#route(request, connection));
+    } catch (error) {
+      const extra = error instanceof LimitedError ? error.headers : {};
+      return problemResponse(problemOf(error), extra);
+    }
+  };
+
+  /** Refuses new calls with 503 and waits for those under way, or until the signal aborts. */
+  async drain(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#inFlight.drain(options);
+  }
+
+  /** Drains nothing: call `drain` first where calls should end well. */
+  async close(): Promise<void> {
+    await this.#registry.close();
+    if (this.#ownsTransport) await this.#transport.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #route(request: Request, connection: Connection): Promise<Response> {
+    const path = pathOf(request.url);
+    const [head, ...rest] = path;
+    if (path.length === 1 && head === "healthz") return plain(200, "ok");
+    if (path.length === 1 && head === "readyz") {
+      return this.#inFlight.draining ? plain(503, "draining") : plain(200, "ready");
+    }
+    admitOrigin(request, this.#origins);
+    if (head === ".well-known" && rest[0] === "oauth-protected-resource" && this.#resource !== undefined) {
+      return protectedResourceMetadata(this.#resource);
+    }
+    if (head !== "mcp" && head !== "agents") throw notFound();
+    return this.#inFlight.run(request, (signal) =>
+      inSpan(
+        `${request.method} /${head}`,
+        SpanKind.SERVER,
+        { "http.request.method": request.method, "http.route": `/${head}` },
+        async (span) => {
+          const response = await this.#serve(request, connection, signal, head, rest);
+          span.setAttribute("http.response.status_code", response.status);
+          return response;
+        },
+      ),
+    );
+  }
+
+  async #serve(
+    request: Request,
+    { remoteAddress }: Connection,
+    signal: AbortSignal,
+    head: "mcp" | "agents",
+    rest: readonly string[],
+  ): Promise<Response> {
+    const principal = await this.#authenticator.authenticate(request).catch((error: unknown) => {
+      if (problemOf(error).kind === "unauthenticated") return { refused: problemOf(error).detail };
+      throw error;
+    });
+    if (principal === undefined || "refused" in principal) {
+      await this.#limits.take({ address: remoteAddress });
+      return challenge(request, this.#resource, principal?.refused);
+    }
+    const limited = await this.#limits.take({ ...facets(principal), address: remoteAddress });
+    const key = request.headers.get("idempotency-key");
+    const context: CallContext = { principal, signal, ...(key === null ? {} : { idempotencyKey: key }) };
+    const response =
+      head === "mcp" ? await this.#mcpCall(context, request, rest) : await this.#agentCall(context, request, rest);
+    return withHeaders(response, limited);
+  }
+
+  async #mcpCall(context: CallContext, request: Request, rest: readonly string[]): Promise<Response> {
+    const [name] = rest;
+    if (name === undefined) return this.#mcp.handle(context, request);
+    const target = rest.length === 1 ? this.#registry.target(name) : undefined;
+    if (target === undefined) throw notFound();
+    return this.#mcp.handle(context, request, target);
+  }
+
+  async #agentCall(context: CallContext, request: Request, rest: readonly string[]): Promise<Response> {
+    const response = await this.#agents?.handle(context, request, rest);
+    if (response === undefined) throw notFound();
+    return response;
+  }
+
+  #parts(): Parameters<TargetFactory>[0] {
+    return {
+      transport: this.#transport,
+      clock: this.#clock,
+      ...(this.#injector === undefined ? {} : { injector: this.#injector }),
+    };
+  }
+}
+
+const facets = ({ tenant, user, agent, session }: Principal): Parameters<Limits["take"]>[0] => ({
+  tenant,
+  user,
+  agent,
+  session,
+});
+
+function withHeaders(response: Response, headers: LimitHeaders): Response {
+  for (const name in headers) response.headers.set(name, headers[name] ?? "");
+  return response;
+}
+
+const plain = (status: number, text: string): Response =>
+  new Response(`${text}\n`, { status, headers: { "content-type": "text/plain", "cache-control": "no-store" } });
+
+const notFound = (): GatewayError => new GatewayError("GATEWAY_NOT_FOUND", "There is nothing at this address.");

@@ -1,0 +1,26 @@
+import { GatewayError } from "../errors.ts";
+
+/**
+ * The path's segments, each decoded once. Refuses what some server on the way might read as another path: empty or dot
+ * segments, slashes, backslashes and control characters inside one.
+ */
+export function pathOf(url: string): readonly string[] {
+  const { pathname } = new URL(url);
+  const segments = pathname.slice(1).split("/");
+  if (segments.length > 1 && segments.at(-1) === "") segments.pop();
+  return segments.map(decoded);
+}
+
+function decoded(segment: string): string {
+  let text: string;
+  try {
+    text = decodeURIComponent(segment);
+  } catch {
+    throw new GatewayError("GATEWAY_INVALID", "The path is not percent-encoded UTF-8.");
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  if (/[/\\\u0000-\u001f\u007f]/.test(text) || text === ".." || text === ".") {
+    throw new GatewayError("GATEWAY_INVALID", "The path has a segment that is not a name.");
+  }
+  return text;
+}

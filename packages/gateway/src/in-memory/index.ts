@@ -1,0 +1,1 @@
+export { InMemoryRateLimiter } from "./in-memory-rate-limiter.ts";

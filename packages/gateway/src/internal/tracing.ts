@@ -1,0 +1,43 @@
+import { type Attributes, context, propagation, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+
+const tracer = trace.getTracer("ashlar.gateway");
+
+/** Runs `body` in a span that ends with it; an error marks the span by its code, never by its text. */
+export async function inSpan<T>(
+  name: string,
+  kind: SpanKind,
+  attributes: Attributes,
+  body: (span: Span) => Promise<T>,
+): Promise<T> {
+  return tracer.startActiveSpan(name, { kind, attributes }, async (span) => {
+    try {
+      return await body(span);
+    } catch (error) {
+      const code = (error as { code?: unknown } | undefined)?.code;
+      span.setAttribute("error.type", typeof code === "string" ? code : "unknown");
+      span.setStatus({ code: SpanStatusCode.ERROR });
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+/** Runs `body` under the trace that the caller's headers name. */
+export function withCallerTrace<T>(headers: Headers, body: () => T): T {
+  if (!headers.has("traceparent")) return body();
+  const parent = propagation.extract(context.active(), headers, {
+    get: (carrier, key) => carrier.get(key) ?? undefined,
+    keys: (carrier) => [...carrier.keys()],
+  });
+  return context.with(parent, body);
+}
+
+/** The W3C trace headers of the span under way; empty where no propagator is set up. */
+export function traceHeaders(): Record<string, string> {
+  const headers: Record<string, string> = {};
+  propagation.inject(context.active(), headers);
+  return headers;
+}
+
+export { SpanKind };

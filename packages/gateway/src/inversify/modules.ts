@@ -1,0 +1,46 @@
+import { ContainerModule } from "inversify";
+import { Gateway, type GatewayDeps } from "../gateway.ts";
+import { optional, refuseRebind } from "./binding.ts";
+import {
+  AGENT_SESSIONS,
+  CLOCK,
+  CREDENTIAL_INJECTOR,
+  GATEWAY,
+  GATEWAY_TOOLS,
+  INBOUND_AUTHENTICATOR,
+  PERMISSIONS,
+  RATE_LIMITER,
+} from "./tokens.ts";
+
+export type GatewayModuleOptions = Omit<GatewayDeps, "authenticator" | "agents" | "injector" | "permissions" | "clock">;
+
+/** A `Gateway` and its tools; needs `INBOUND_AUTHENTICATOR`, takes the other ports where they are bound. */
+export const gatewayModule = (options: GatewayModuleOptions = {}): ContainerModule =>
+  new ContainerModule((load) => {
+    refuseRebind(load, GATEWAY, GATEWAY_TOOLS);
+    load
+      .bind(GATEWAY)
+      .toResolvedValue(
+        (authenticator, agents, injector, permissions, limiter, clock) =>
+          new Gateway({
+            ...options,
+            authenticator,
+            ...(agents === undefined ? {} : { agents }),
+            ...(injector === undefined ? {} : { injector }),
+            ...(permissions === undefined ? {} : { permissions }),
+            ...(clock === undefined ? {} : { clock }),
+            limits: { rules: [], ...(limiter === undefined ? {} : { limiter }), ...options.limits },
+          }),
+        [
+          INBOUND_AUTHENTICATOR,
+          optional(AGENT_SESSIONS),
+          optional(CREDENTIAL_INJECTOR),
+          optional(PERMISSIONS),
+          optional(RATE_LIMITER),
+          optional(CLOCK),
+        ],
+      )
+      .inSingletonScope()
+      .onDeactivation((gateway) => gateway.close());
+    load.bind(GATEWAY_TOOLS).toResolvedValue((gateway) => gateway.tools, [GATEWAY]);
+  });

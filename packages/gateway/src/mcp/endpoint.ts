@@ -1,0 +1,229 @@
+import type { CallContext, Json } from "../dialect.ts";
+import { GatewayError } from "../errors.ts";
+import { parseJson, readBody } from "../http/body.ts";
+import { problemOf } from "../http/problem.ts";
+import { LimitedError } from "../limits/limits.ts";
+import type { ForwardedMessage, Target } from "../target.ts";
+import type { ToolAccess } from "../tool-access.ts";
+import type { ToolRegistry } from "../tool-registry.ts";
+import { checkModernHeaders, isModern } from "./modern.ts";
+import { LEGACY_VERSIONS, META, MODERN_VERSION, RPC, type RpcId, type RpcMessage } from "./protocol.ts";
+import { rpcError, rpcResult } from "./rpc-response.ts";
+import type { SealedSessions } from "./sealed-sessions.ts";
+
+export interface McpEndpointDeps {
+  readonly registry: ToolRegistry;
+  readonly access: ToolAccess;
+  readonly sessions: SealedSessions;
+  readonly maxBodyBytes: number;
+}
+
+const SERVER = { name: "ashlar-gateway", version: "1" };
+const CAPABILITIES = { tools: { listChanged: false } };
+
+const FORWARDED = ["content-type", "accept", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id"];
+
+/** One URL over all targets, in both revisions of the protocol. */
+export class McpEndpoint {
+  readonly #registry: ToolRegistry;
+  readonly #access: ToolAccess;
+  readonly #sessions: SealedSessions;
+  readonly #maxBodyBytes: number;
+
+  constructor({ registry, access, sessions, maxBodyBytes }: McpEndpointDeps) {
+    this.#registry = registry;
+    this.#access = access;
+    this.#sessions = sessions;
+    this.#maxBodyBytes = maxBodyBytes;
+  }
+
+  /** `target` narrows the endpoint to one of them. */
+  async handle(context: CallContext, request: Request, target?: Target): Promise<Response> {
+    const through = target ?? this.#registry.passThrough;
+    if (request.method !== "POST") return this.#withoutBody(context, request, through);
+    if (!/^application\/json\s*(;|$)/i.test(request.headers.get("content-type") ?? "")) {
+      return rpcError(null, RPC.refused, "Content-Type must be application/json.", { status: 415 });
+    }
+    let message: RpcMessage;
+    let body: Uint8Array;
+    try {
+      body = await readBody(request, this.#maxBodyBytes);
+      message = parseMessage(body);
+    } catch (error) {
+      const { code, detail, status } = problemOf(error);
+      return rpcError(null, code === "GATEWAY_INVALID" ? RPC.parseError : RPC.refused, detail, { status });
+    }
+    const id = message.id ?? null;
+    if (message.jsonrpc !== "2.0" || (id !== null && typeof id !== "string" && typeof id !== "number")) {
+      return rpcError(null, RPC.invalidRequest, "The message is not a JSON-RPC 2.0 message.", { status: 400 });
+    }
+    const keyed = withKey(context, message);
+    try {
+      if (through?.forward !== undefined) {
+        return await this.#forward(keyed, request, through, message, body);
+      }
+      return await this.#answer(keyed, request, message, target);
+    } catch (error) {
+      return failure(id, error);
+    }
+  }
+
+  async #withoutBody(context: CallContext, request: Request, through: Target | undefined): Promise<Response> {
+    const { method } = request;
+    if ((method === "GET" || method === "DELETE") && through?.forward !== undefined) {
+      try {
+        return await this.#pass(context, request, through, method);
+      } catch (error) {
+        return failure(null, error);
+      }
+    }
+    return new Response(
+      JSON.stringify({ jsonrpc: "2.0", id: null, error: { code: RPC.refused, message: "Method not allowed." } }),
+      { status: 405, headers: { allow: "POST", "content-type": "application/json" } },
+    );
+  }
+
+  async #forward(
+    context: CallContext,
+    request: Request,
+    target: Target,
+    message: RpcMessage,
+    body: Uint8Array,
+  ): Promise<Response> {
+    if (isModern(request.headers, message)) {
+      const mismatch = checkModernHeaders(request.headers, message);
+      if (mismatch !== undefined) return mismatch;
+    }
+    if (message.method !== "tools/call") return this.#pass(context, request, target, "POST", body);
+    const { name, arguments: args } = message.params ?? {};
+    if (typeof name !== "string") {
+      return rpcError(message.id ?? null, RPC.invalidParams, "params.name must be a string.");
+    }
+    return this.#access.run(context, target, name, args ?? {}, () =>
+      this.#pass(context, request, target, "POST", body),
+    );
+  }
+
+  async #pass(
+    context: CallContext,
+    request: Request,
+    target: Target,
+    method: ForwardedMessage["method"],
+    body?: Uint8Array,
+  ): Promise<Response> {
+    if (target.forward === undefined) throw new GatewayError("GATEWAY_INVALID", `${target.name} does not speak MCP.`);
+    const headers: Record<string, string> = {};
+    for (const name of FORWARDED) {
+      const value = request.headers.get(name);
+      if (value !== null) headers[name] = value;
+    }
+    for (const [name, value] of request.headers) if (name.startsWith("mcp-param-")) headers[name] = value;
+    const sealed = request.headers.get("mcp-session-id");
+    if (sealed !== null) {
+      const session = this.#sessions.open(context.principal, target.name, sealed);
+      if (session === undefined) return rpcError(null, RPC.refused, "Session not found", { status: 404 });
+      headers["mcp-session-id"] = session;
+    }
+    const answer = await target.forward(context, { method, headers, ...(body === undefined ? {} : { body }) });
+    const session = answer.headers.get("mcp-session-id");
+    if (session !== null) {
+      answer.headers.set("mcp-session-id", this.#sessions.seal(context.principal, target.name, session));
+    }
+    return answer;
+  }
+
+  async #answer(
+    context: CallContext,
+    request: Request,
+    message: RpcMessage,
+    target: Target | undefined,
+  ): Promise<Response> {
+    const { method } = message;
+    if (method === undefined || message.id === undefined || message.id === null) {
+      return new Response(null, { status: 202 });
+    }
+    const modern = isModern(request.headers, message);
+    if (modern) {
+      const mismatch = checkModernHeaders(request.headers, message);
+      if (mismatch !== undefined) return mismatch;
+    }
+    const { id, params = {} } = message;
+    switch (method) {
+      case "initialize":
+        if (modern) break;
+        return rpcResult(id, {
+          protocolVersion: LEGACY_VERSIONS.find((each) => each === params.protocolVersion) ?? LEGACY_VERSIONS[0],
+          capabilities: CAPABILITIES,
+          serverInfo: SERVER,
+        });
+      case "ping":
+        if (modern) break;
+        return rpcResult(id, {});
+      case "server/discover":
+        if (!modern) break;
+        return this.#complete(id, modern, { supportedVersions: [MODERN_VERSION], capabilities: CAPABILITIES });
+      case "tools/list": {
+        const tools = await (target ?? this.#registry).list(context);
+        return this.#complete(id, modern, { tools: tools as unknown as Json });
+      }
+      case "tools/call":
+        return this.#call(context, id, modern, params, target);
+    }
+    return rpcError(id, RPC.methodNotFound, `Method not found: ${method.slice(0, 128)}`, {
+      ...(modern ? { status: 404 } : {}),
+    });
+  }
+
+  async #call(
+    context: CallContext,
+    id: RpcId,
+    modern: boolean,
+    { name, arguments: args = {} }: { readonly [key: string]: Json },
+    target: Target | undefined,
+  ): Promise<Response> {
+    if (typeof name !== "string") return rpcError(id, RPC.invalidParams, "params.name must be a string.");
+    const result =
+      target === undefined
+        ? await this.#registry.call(context, name, args)
+        : await this.#access.run(context, target, name, args, () => target.call(context, name, args));
+    return rpcResult(id, modern ? { ...result, resultType: "complete", _meta: identity } : result);
+  }
+
+  #complete(id: RpcId, modern: boolean, result: { readonly [key: string]: Json }): Response {
+    if (!modern) return rpcResult(id, result);
+    return rpcResult(id, { ...result, resultType: "complete", ttlMs: 0, cacheScope: "private", _meta: identity });
+  }
+}
+
+const identity = { [META.serverInfo]: SERVER };
+
+function parseMessage(body: Uint8Array): RpcMessage {
+  const message = parseJson(body);
+  if (typeof message !== "object" || message === null || Array.isArray(message)) {
+    throw new GatewayError("GATEWAY_INVALID", "One JSON-RPC message is expected, as an object.");
+  }
+  return message as RpcMessage;
+}
+
+function withKey(context: CallContext, { params }: RpcMessage): CallContext {
+  const key = (params?._meta as { readonly [key: string]: Json } | undefined)?.[META.idempotencyKey];
+  return context.idempotencyKey === undefined && typeof key === "string"
+    ? { ...context, idempotencyKey: key }
+    : context;
+}
+
+function failure(id: RpcId | null, error: unknown): Response {
+  const { kind, detail, status, code, retryAfterMs } = problemOf(error);
+  if (error instanceof LimitedError) {
+    const response = rpcError(id, RPC.refused, detail, { status, data: { code, retryAfterMs: retryAfterMs ?? 0 } });
+    for (const [name, value] of Object.entries(error.headers)) response.headers.set(name, value);
+    return response;
+  }
+  if (kind === "denied") {
+    return id === null
+      ? rpcError(id, RPC.refused, detail, { status })
+      : rpcResult(id, { content: [{ type: "text", text: detail }], isError: true });
+  }
+  const rpcCode = kind === "invalid" || kind === "not_found" ? RPC.invalidParams : RPC.internalError;
+  return rpcError(id, rpcCode, detail, { data: { code } });
+}

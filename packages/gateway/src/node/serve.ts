@@ -1,0 +1,62 @@
+import { once } from "node:events";
+import type { IncomingMessage, Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer } from "@hono/node-server";
+import type { Gateway } from "../gateway.ts";
+
+export interface ServeOptions {
+  /** Default 0: any free one. */
+  readonly port?: number;
+  /** Default `127.0.0.1`. */
+  readonly hostname?: string;
+  /** From the first byte of a request to the last of its headers. Default 10 s. */
+  readonly headersTimeoutMs?: number;
+  /** From the first byte of a request to its last. Default 60 s. */
+  readonly requestTimeoutMs?: number;
+}
+
+export interface GatewayServer extends AsyncDisposable {
+  readonly url: string;
+  readonly server: Server;
+  /** Takes no new calls, lets those under way end for up to `graceMs` (default 10 s), then cuts what is left. */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+/** Serves a gateway on Node's own HTTP server. Rejects when the port cannot be had. */
+export async function serve(
+  gateway: Pick<Gateway, "fetch" | "drain">,
+  { port = 0, hostname = "127.0.0.1", headersTimeoutMs = 10_000, requestTimeoutMs = 60_000 }: ServeOptions = {},
+): Promise<GatewayServer> {
+  const server = createAdaptorServer({
+    fetch: (request, { incoming }) => {
+      const remoteAddress = (incoming as IncomingMessage).socket.remoteAddress;
+      return gateway.fetch(request, remoteAddress === undefined ? {} : { remoteAddress });
+    },
+    overrideGlobalObjects: false,
+    serverOptions: {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: 1000,
+      maxHeaderSize: 16 * 1024,
+    },
+  }) as Server;
+  server.listen(port, hostname);
+  await once(server, "listening");
+  const address = server.address() as AddressInfo;
+  const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
+
+  let closing: Promise<void> | undefined;
+  const close = ({ graceMs = 10_000 }: { readonly graceMs?: number } = {}): Promise<void> => {
+    closing ??= (async () => {
+      const closed = once(server, "close");
+      server.close();
+      await gateway.drain({ signal: AbortSignal.timeout(graceMs) });
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), 250);
+      await closed;
+      clearTimeout(cut);
+    })();
+    return closing;
+  };
+  return { url: `http://${host}:${address.port}`, server, close, [Symbol.asyncDispose]: () => close() };
+}
