@@ -2,12 +2,28 @@ import type { ErrorKind, KindedError } from "./dialect.ts";
 
 const brand: unique symbol = Symbol.for("@ashlar/memory:MemoryError") as never;
 
-export type MemoryErrorCode = "MEMORY_INVALID" | "MEMORY_BACKEND_FAILED";
+export type MemoryErrorCode =
+  | "MEMORY_INVALID"
+  | "MEMORY_TOO_LARGE"
+  | "MEMORY_NOT_FOUND"
+  | "MEMORY_CONFLICT"
+  | "MEMORY_DIMENSIONS"
+  | "MEMORY_CORRUPT"
+  | "MEMORY_SCHEMA_NEWER"
+  | "MEMORY_BACKEND_FAILED"
+  | "MEMORY_STORE_CLOSED";
 
 /** How a neighbour may react to each code. */
 const kinds: Readonly<Record<MemoryErrorCode, ErrorKind>> = {
   MEMORY_INVALID: "invalid",
+  MEMORY_TOO_LARGE: "invalid",
+  MEMORY_NOT_FOUND: "not_found",
+  MEMORY_CONFLICT: "conflict",
+  MEMORY_DIMENSIONS: "invalid",
+  MEMORY_CORRUPT: "internal",
+  MEMORY_SCHEMA_NEWER: "conflict",
   MEMORY_BACKEND_FAILED: "unavailable",
+  MEMORY_STORE_CLOSED: "internal",
 };
 
 /** The one error class of this package: `switch (error.code)` is exhaustive. */

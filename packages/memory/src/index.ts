@@ -11,3 +11,15 @@ export type {
   Redactor,
 } from "./dialect.ts";
 export { systemClock, systemIds, uuidSource } from "./dialect.ts";
+export { MemoryError, type MemoryErrorCode } from "./errors.ts";
+export type { Branch, BranchKey, EventItem, MemoryEvent, NewEvent, Role, Turn } from "./event.ts";
+export type { Events, ListEvents } from "./events.ts";
+export { InMemoryMemoryStore } from "./in-memory/index.ts";
+export { type Limits, limits } from "./limits.ts";
+export { Memory, type MemoryDeps } from "./memory.ts";
+export type { Batch, Entry, Found, Lookup, MemoryStore, Posting, PostingList, Range, Scope } from "./memory-store.ts";
+export { defaultRanking, type Explanation, type Ranking } from "./ranking.ts";
+export type { AsOf, MemoryRecord, NewRecord, RecordKind } from "./record.ts";
+export type { ListRecords, Records } from "./records.ts";
+export type { SearchHit, SearchQuery } from "./search.ts";
+export { SessionMemoryAdapter, type SessionMemoryAdapterDeps } from "./session-memory-adapter.ts";

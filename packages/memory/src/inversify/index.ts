@@ -1,1 +1,10 @@
-export { CLOCK, IDS } from "./tokens.ts";
+export { inMemoryMemoryModule, memoryModule, redisMemoryModule, sqliteMemoryModule } from "./modules.ts";
+export {
+  CLOCK,
+  IDS,
+  MEMORY,
+  MEMORY_DATABASE,
+  MEMORY_RANKING,
+  MEMORY_REDIS,
+  MEMORY_STORE,
+} from "./tokens.ts";

@@ -1,1 +1,18 @@
+import type { ServiceIdentifier } from "inversify";
+import type { SqliteDatabase } from "../internal/sqlite.ts";
+import type { Memory } from "../memory.ts";
+import type { MemoryStore } from "../memory-store.ts";
+import type { Ranking } from "../ranking.ts";
+import type { RedisClient } from "../redis/index.ts";
+import { token } from "./binding.ts";
+
 export { CLOCK, IDS } from "./binding.ts";
+
+export const MEMORY: ServiceIdentifier<Memory> = token("@ashlar/memory:Memory");
+export const MEMORY_STORE: ServiceIdentifier<MemoryStore> = token("@ashlar/memory:MemoryStore");
+/** Optional: parts of the ranking to change. */
+export const MEMORY_RANKING: ServiceIdentifier<Partial<Ranking>> = token("@ashlar/memory:Ranking");
+/** A better-sqlite3 `Database`, bound by the root, which also closes it. */
+export const MEMORY_DATABASE: ServiceIdentifier<SqliteDatabase> = token("@ashlar/memory:Database");
+/** An ioredis `Redis` or `Cluster`, bound by the root, which also closes it. */
+export const MEMORY_REDIS: ServiceIdentifier<RedisClient> = token("@ashlar/memory:Redis");

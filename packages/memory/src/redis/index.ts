@@ -1,1 +1,2 @@
-export {};
+export type { RedisClient } from "./redis-client.ts";
+export { RedisMemoryStore, type RedisMemoryStoreDeps } from "./redis-memory-store.ts";

@@ -1,1 +1,1 @@
-export {};
+export { SqliteMemoryStore, type SqliteMemoryStoreDeps } from "./sqlite-memory-store.ts";

@@ -1,0 +1,293 @@
+import type { CallContext, Clock, IdSource, Page } from "./dialect.ts";
+import { MemoryError } from "./errors.ts";
+import type { Branch, BranchKey, MemoryEvent, NewEvent, Turn } from "./event.ts";
+import { MOST_GROUPS, MOST_POSITIONS } from "./internal/document-number.ts";
+import { type EventRow, eventIndexing, eventOf } from "./internal/event-row.ts";
+import { indexing, statisticsOf, unindexing } from "./internal/indexing.ts";
+import { keys, under } from "./internal/keys.ts";
+import { merge } from "./internal/merge.ts";
+import { type ParsedEvent, parseBranch, parseEvent, scopeOf } from "./internal/parse.ts";
+import type { Transactions } from "./internal/transactions.ts";
+import type { Batch, MemoryStore, Scope } from "./memory-store.ts";
+
+/** What a branch's row holds. */
+interface Head extends Branch {
+  readonly group: number;
+  readonly next: number;
+}
+
+export interface EventsDeps {
+  readonly store: MemoryStore;
+  readonly transactions: Transactions;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+}
+
+export interface ListEvents extends BranchKey {
+  /** Most events of a page, 1 to 1,000. Default 100. */
+  readonly limit?: number;
+  /** Newest first. Default false. */
+  readonly reverse?: boolean;
+  readonly cursor?: string;
+  /** Also what the branch shares with those it was forked from. Default true. */
+  readonly withParents?: boolean;
+  /** By `at`: from inclusive, before exclusive. */
+  readonly from?: number;
+  readonly before?: number;
+}
+
+/** What happened, in the order in which it was told. */
+export class Events {
+  readonly #deps: EventsDeps;
+
+  constructor(deps: EventsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Keeps the event and its index together, or nothing. With an idempotency key a repetition returns the first. */
+  async append(context: CallContext, memory: string, event: NewEvent | Turn): Promise<MemoryEvent> {
+    const scope = scopeOf(context, memory);
+    const parsed = parseEvent(event);
+    const once = context.idempotencyKey === undefined ? undefined : keys.once(`event ${context.idempotencyKey}`);
+    return this.#deps.transactions.run(scope, async () => {
+      const at = keys.session(parsed.actor, parsed.session, parsed.branch);
+      const { values } = await this.#deps.store.read(scope, {
+        keys: [at, keys.nextGroup, ...(once === undefined ? [] : [once])],
+      });
+      const [head, nextGroup, first] = values;
+      if (first !== undefined) return { result: await this.#first(scope, first) };
+      const { row, batch } = this.#draft(parsed, { at, head, nextGroup, once });
+      return { batch, result: eventOf(row) };
+    });
+  }
+
+  async get(context: CallContext, memory: string, id: string): Promise<MemoryEvent | undefined> {
+    const row = await this.#find(scopeOf(context, memory), id);
+    return row === undefined || this.#expired(row) ? undefined : eventOf(row);
+  }
+
+  async list(context: CallContext, memory: string, query: ListEvents): Promise<Page<MemoryEvent>> {
+    const scope = scopeOf(context, memory);
+    const branch = parseBranch(query);
+    const { limit = 100, reverse = false, cursor, withParents = true, from = 0, before = Infinity } = query;
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
+      throw new MemoryError("MEMORY_INVALID", "`limit` is a whole number from 1 to 1,000.");
+    }
+    const segments = await this.#segments(scope, branch, withParents);
+    if (reverse) segments.reverse();
+    const items: EventRow[] = [];
+    let passed = cursor;
+    for (const { group, until } of segments) {
+      const bounds = { from: keys.event(group, 0), to: keys.event(group, until) };
+      if (passed !== undefined && !within(passed, bounds)) continue;
+      let range = passed === undefined ? bounds : past(passed, bounds, reverse);
+      passed = undefined;
+      for (;;) {
+        const want = limit + 1 - items.length;
+        const entries = await this.#deps.store.scan(scope, { ...range, limit: want, reverse });
+        for (const { value } of entries) {
+          const row = JSON.parse(value) as EventRow;
+          if (row.at >= from && row.at < before && !this.#expired(row)) items.push(row);
+        }
+        const last = entries.at(-1);
+        if (last === undefined || entries.length < want || items.length > limit) break;
+        range = past(last.key, range, reverse);
+      }
+      if (items.length > limit) break;
+    }
+    const page = items.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      items: page.map(eventOf),
+      ...(items.length > limit && last !== undefined ? { cursor: keys.event(last.group, last.position) } : {}),
+    };
+  }
+
+  /** Starts a branch that shares everything up to and including the event given. Refused when its name is taken. */
+  async fork(
+    context: CallContext,
+    memory: string,
+    { from, branch }: { readonly from: string; readonly branch: string },
+  ): Promise<Branch> {
+    const scope = scopeOf(context, memory);
+    return this.#deps.transactions.run(scope, async () => {
+      const source = await this.#find(scope, from);
+      if (source === undefined) throw new MemoryError("MEMORY_NOT_FOUND", "There is no event to fork from by that id.");
+      const key = parseBranch({ actor: source.actor, session: source.session, branch });
+      const at = keys.session(key.actor, key.session, key.branch);
+      const { values } = await this.#deps.store.read(scope, { keys: [at, keys.nextGroup] });
+      if (values[0] !== undefined) throw new MemoryError("MEMORY_CONFLICT", "The session has a branch of that name.");
+      const now = this.#deps.clock.now();
+      const head: Head = {
+        ...key,
+        from: { branch: source.branch, event: source.id, position: source.position },
+        createdAt: now,
+        lastAt: now,
+        group: groupFrom(values[1]),
+        next: 0,
+      };
+      return { batch: newBranch(at, head, values[1]), result: branchOf(head) };
+    });
+  }
+
+  /** The branches of one actor's sessions, or of one session. */
+  async branches(
+    context: CallContext,
+    memory: string,
+    { actor, session, limit = 1_000 }: { readonly actor: string; readonly session?: string; readonly limit?: number },
+  ): Promise<readonly Branch[]> {
+    const scope = scopeOf(context, memory);
+    const range = under(`${keys.session(actor, session)}/`);
+    const entries = await this.#deps.store.scan(scope, { ...range, limit });
+    return entries.map(({ value }) => branchOf(JSON.parse(value) as Head));
+  }
+
+  /** False when there was nothing to delete. */
+  async delete(context: CallContext, memory: string, id: string): Promise<boolean> {
+    const scope = scopeOf(context, memory);
+    return this.#deps.transactions.run<boolean>(scope, async () => {
+      const row = await this.#find(scope, id);
+      return row === undefined ? { result: false } : { batch: removal(row), result: true };
+    });
+  }
+
+  #draft(
+    parsed: ParsedEvent,
+    found: {
+      readonly at: string;
+      readonly head: string | undefined;
+      readonly nextGroup: string | undefined;
+      readonly once: string | undefined;
+    },
+  ): { readonly row: EventRow; readonly batch: Batch } {
+    const now = this.#deps.clock.now();
+    const { actor, session, branch } = parsed;
+    const head: Head =
+      found.head === undefined
+        ? { actor, session, branch, createdAt: now, lastAt: now, group: groupFrom(found.nextGroup), next: 0 }
+        : (JSON.parse(found.head) as Head);
+    if (head.next >= MOST_POSITIONS) {
+      throw new MemoryError("MEMORY_TOO_LARGE", `A branch holds at most ${MOST_POSITIONS} events: start another.`);
+    }
+    const row: EventRow = {
+      id: this.#deps.ids.next("evt"),
+      ...parsed,
+      at: parsed.at ?? now,
+      recordedAt: now,
+      group: head.group,
+      position: head.next,
+      ...(found.once === undefined ? {} : { once: found.once }),
+    };
+    const advanced: Head = { ...head, next: head.next + 1, lastAt: now };
+    const text = eventIndexing(row);
+    const batch = merge(
+      found.head === undefined
+        ? newBranch(found.at, advanced, found.nextGroup)
+        : { expect: [{ key: found.at, value: found.head }], put: [{ key: found.at, value: JSON.stringify(advanced) }] },
+      { put: placed(row) },
+      text === undefined ? {} : indexing(text),
+      found.once === undefined
+        ? {}
+        : { expect: [{ key: found.once, value: undefined }], put: [{ key: found.once, value: row.id }] },
+    );
+    return { row, batch };
+  }
+
+  /** What an idempotency key gave the first time. */
+  async #first(scope: Scope, id: string): Promise<MemoryEvent> {
+    const row = await this.#find(scope, id);
+    if (row === undefined) throw new MemoryError("MEMORY_NOT_FOUND", "The event of this idempotency key was deleted.");
+    return eventOf(row);
+  }
+
+  async #find(scope: Scope, id: string): Promise<EventRow | undefined> {
+    const { values } = await this.#deps.store.read(scope, { keys: [keys.id(id)] });
+    const [at] = values;
+    if (at === undefined || !at.startsWith("event/")) return undefined;
+    const { values: rows } = await this.#deps.store.read(scope, { keys: [at] });
+    return rows[0] === undefined ? undefined : (JSON.parse(rows[0]) as EventRow);
+  }
+
+  /** The runs of events that a branch consists of, oldest first. */
+  async #segments(
+    scope: Scope,
+    { actor, session, branch }: Required<BranchKey>,
+    withParents: boolean,
+  ): Promise<{ readonly group: number; readonly until: number }[]> {
+    const segments: { group: number; until: number }[] = [];
+    let next: string | undefined = branch;
+    let until = MOST_POSITIONS;
+    while (next !== undefined) {
+      const { values } = await this.#deps.store.read(scope, { keys: [keys.session(actor, session, next)] });
+      if (values[0] === undefined) break;
+      const head = JSON.parse(values[0]) as Head;
+      segments.unshift({ group: head.group, until });
+      until = (head.from?.position ?? 0) + 1;
+      next = withParents ? head.from?.branch : undefined;
+    }
+    return segments;
+  }
+
+  #expired({ expiresAt }: EventRow): boolean {
+    return expiresAt !== undefined && expiresAt <= this.#deps.clock.now();
+  }
+}
+
+const within = (key: string, { from, to }: { readonly from: string; readonly to: string }): boolean =>
+  key >= from && key < to;
+
+/** What of a range lies beyond a key that was read. */
+const past = (key: string, range: { readonly from: string; readonly to: string }, reverse: boolean) =>
+  reverse ? { from: range.from, to: key } : { from: `${key}!`, to: range.to };
+
+function groupFrom(next: string | undefined): number {
+  const group = Number(next ?? 0);
+  if (group >= MOST_GROUPS) {
+    throw new MemoryError("MEMORY_TOO_LARGE", `A memory holds at most ${MOST_GROUPS} sessions: start another memory.`);
+  }
+  return group;
+}
+
+const branchOf = ({ group, next, ...branch }: Head): Branch => branch;
+
+/** The row of a branch that was not there before, and the next free group. */
+function newBranch(at: string, head: Head, nextGroup: string | undefined): Batch {
+  return {
+    expect: [
+      { key: at, value: undefined },
+      { key: keys.nextGroup, value: nextGroup },
+    ],
+    put: [
+      { key: at, value: JSON.stringify(head) },
+      { key: keys.nextGroup, value: String(head.group + 1) },
+    ],
+    add: [{ counter: statisticsOf("events")[2], by: 1 }],
+  };
+}
+
+function placed(row: EventRow): { key: string; value: string }[] {
+  const at = keys.event(row.group, row.position);
+  return [
+    { key: at, value: JSON.stringify(row) },
+    { key: keys.id(row.id), value: at },
+    ...(row.expiresAt === undefined ? [] : [{ key: keys.expiry(row.expiresAt, row.id), value: at }]),
+  ];
+}
+
+/** Takes an event out with everything that leads to it. */
+export function removal(row: EventRow): Batch {
+  const at = keys.event(row.group, row.position);
+  const text = eventIndexing(row);
+  return merge(
+    {
+      expect: [{ key: keys.id(row.id), value: at }],
+      delete: [
+        at,
+        keys.id(row.id),
+        ...(row.once === undefined ? [] : [row.once]),
+        ...(row.expiresAt === undefined ? [] : [keys.expiry(row.expiresAt, row.id)]),
+      ],
+    },
+    text === undefined ? {} : unindexing(text),
+  );
+}

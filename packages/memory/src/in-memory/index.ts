@@ -1,0 +1,1 @@
+export { InMemoryMemoryStore } from "./in-memory-memory-store.ts";

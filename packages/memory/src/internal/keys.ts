@@ -1,0 +1,29 @@
+import type { Range } from "../memory-store.ts";
+
+/** Callers' words in a key are percent-encoded: ASCII, and without the slash that separates the parts. */
+export const part = (text: string): string => encodeURIComponent(text);
+
+const digits = (value: number, width: number): string => String(value).padStart(width, "0");
+
+export const keys = {
+  definition: "definition",
+  nextGroup: "next/group",
+  nextRecord: "next/record",
+  once: (key: string): string => `once/${part(key)}`,
+  id: (id: string): string => `id/${part(id)}`,
+  actor: (actor: string): string => `actor/${part(actor)}`,
+  session: (actor: string, session = "", branch = ""): string =>
+    `session/${[actor, session, branch]
+      .filter((each) => each !== "")
+      .map(part)
+      .join("/")}`,
+  event: (group: number, position: number): string => `event/${digits(group, 8)}/${digits(position, 8)}`,
+  record: (ordinal: number): string => `record/${digits(ordinal, 10)}`,
+  /** An empty part ends the path, so that `/a` read exactly and `/a` read as a prefix are two ranges. */
+  namespace: (path: readonly string[], ordinal?: number): string =>
+    `namespace/${path.map((each) => `${part(each)}/`).join("")}${ordinal === undefined ? "" : `/${digits(ordinal, 10)}`}`,
+  expiry: (at: number, id: string): string => `expiry/${digits(at, 16)}/${id}`,
+} as const;
+
+/** Every key that begins with `prefix`, which ends with a slash. */
+export const under = (prefix: string): Pick<Range, "from" | "to"> => ({ from: prefix, to: `${prefix.slice(0, -1)}0` });

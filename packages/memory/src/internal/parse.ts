@@ -1,0 +1,127 @@
+import { z } from "zod";
+import type { CallContext, Json, Metadata } from "../dialect.ts";
+import { MemoryError } from "../errors.ts";
+import type { BranchKey, EventItem, NewEvent, Turn } from "../event.ts";
+import { limits } from "../limits.ts";
+import type { Scope } from "../memory-store.ts";
+import type { NewRecord } from "../record.ts";
+
+export const bytesOf = (text: string): number => Buffer.byteLength(text, "utf8");
+
+const wellFormed = z.string().refine((text) => !/\p{Surrogate}/u.test(text), "has half of a surrogate pair");
+const name = wellFormed.min(1).max(256);
+const instant = z.number().int().min(0).max(8.64e15);
+const metadata = z
+  .record(name, z.union([wellFormed, z.number(), z.boolean()]))
+  .refine((value) => bytesOf(JSON.stringify(value)) <= limits.metadataBytes, `is over ${limits.metadataBytes} bytes`);
+const json = z.json() as z.ZodType<Json>;
+
+const item = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("conversational"),
+    role: z.enum(["user", "assistant", "tool", "system"]),
+    text: wellFormed,
+    speaker: name.exactOptional(),
+  }),
+  z.strictObject({ type: z.literal("json"), value: json }),
+  z.strictObject({ type: z.literal("blob"), mediaType: name, base64: z.base64() }),
+]);
+
+const branchKey = { actor: name, session: name, branch: name.exactOptional() };
+const eventOptions = {
+  metadata: metadata.exactOptional(),
+  at: instant.exactOptional(),
+  expiresAt: instant.exactOptional(),
+};
+
+const newEvent = z.strictObject({ ...branchKey, ...eventOptions, items: z.array(item).min(1).max(limits.batchItems) });
+const branch = z.strictObject(branchKey);
+
+/** `/a/b` as its segments; `/` is the root. */
+const namespacePath = wellFormed
+  .max(1_024)
+  .regex(/^\/([^/]+(\/[^/]+)*)?$/, "is a path such as /facts/ada: it begins with a slash and has no empty part");
+
+const kind = z.enum(["fact", "preference", "summary", "episode", "reflection", "custom"]);
+
+const newRecord = z.strictObject({
+  text: wellFormed.min(1).refine((text) => bytesOf(text) <= limits.recordBytes, {
+    message: `is over ${limits.recordBytes} bytes`,
+    params: { large: true },
+  }),
+  namespace: namespacePath.exactOptional(),
+  kind: kind.exactOptional(),
+  metadata: metadata.exactOptional(),
+  evidence: z.array(name).max(1_000).exactOptional(),
+  confidence: z.number().min(0).max(1).exactOptional(),
+  author: name.exactOptional(),
+  actor: name.exactOptional(),
+  subject: name.exactOptional(),
+  validFrom: instant.exactOptional(),
+  validTo: instant.exactOptional(),
+  expiresAt: instant.exactOptional(),
+});
+
+/** Throws `MEMORY_INVALID` with what is wrong and where, never with the value itself. */
+export function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.slice(0, 5).map(({ path, message }) => `${path.join(".") || "it"}: ${message}`);
+  const large = result.error.issues.some((issue) => issue.code === "custom" && issue.params?.large === true);
+  throw new MemoryError(
+    large ? "MEMORY_TOO_LARGE" : "MEMORY_INVALID",
+    `This ${what} cannot be taken. ${issues.join("; ")}.`,
+  );
+}
+
+const scopeSchema = z.object({ tenant: name, memory: name });
+
+export const scopeOf = ({ principal }: CallContext, memory: string): Scope =>
+  parse(scopeSchema, { tenant: principal?.tenant, memory }, "scope");
+
+export const parseBranch = (value: BranchKey): Required<BranchKey> => ({
+  branch: "main",
+  ...parse(
+    branch,
+    { actor: value.actor, session: value.session, ...(value.branch === undefined ? {} : { branch: value.branch }) },
+    "branch",
+  ),
+});
+
+export const parseRecord = (value: NewRecord): NewRecord => parse(newRecord, value, "record");
+
+export interface ParsedEvent extends Required<BranchKey> {
+  readonly items: readonly EventItem[];
+  readonly metadata: Metadata;
+  readonly at?: number;
+  readonly expiresAt?: number;
+}
+
+export function parseEvent(value: NewEvent | Turn): ParsedEvent {
+  const { role, text, speaker, ...rest } = value as Turn;
+  const long =
+    "items" in value
+      ? value
+      : { ...rest, items: [turnItem({ role, text, ...(speaker === undefined ? {} : { speaker }) })] };
+  refuseLarge(long.items);
+  const parsed = parse(newEvent, long, "event");
+  return { metadata: {}, branch: "main", ...parsed };
+}
+
+const turnItem = (turn: object): EventItem => ({ type: "conversational", ...turn }) as EventItem;
+
+function refuseLarge(items: readonly EventItem[]): void {
+  let total = 0;
+  for (const each of Array.isArray(items) ? items : []) {
+    const bytes = bytesOf(JSON.stringify(each) ?? "");
+    total += bytes;
+    if (bytes > limits.itemBytes) throw tooLarge("An item of the event", bytes, limits.itemBytes);
+  }
+  if (total > limits.eventBytes) throw tooLarge("The event", total, limits.eventBytes);
+}
+
+export const tooLarge = (what: string, found: number, most: number): MemoryError =>
+  new MemoryError(
+    "MEMORY_TOO_LARGE",
+    `${what} has ${found} bytes; at most ${most} are taken. Split it, or keep it elsewhere and remember where.`,
+  );

@@ -1,0 +1,131 @@
+import type { CallContext, Clock } from "../dialect.ts";
+import { MemoryError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import type { MemoryStore, Scope } from "../memory-store.ts";
+import type { Ranking } from "../ranking.ts";
+import type { SearchHit, SearchQuery } from "../search.ts";
+import { type Ranked, Scores } from "./bm25.ts";
+import { groupOf, positionOf, textOf } from "./document-number.ts";
+import { type EventRow, eventOf, textOfEvent } from "./event-row.ts";
+import { groupLength, type Source, speakerKey, statisticsOf, termKey } from "./indexing.ts";
+import { keys } from "./keys.ts";
+import { bytesOf, scopeOf, tooLarge } from "./parse.ts";
+import { holds, knownAt, type RecordRow } from "./record-row.ts";
+import { termsOf, wordsOf } from "./tokens.ts";
+
+export interface RetrievalDeps {
+  readonly store: MemoryStore;
+  readonly clock: Clock;
+  readonly ranking: Ranking;
+}
+
+const MOST_TERMS = 64;
+const PAGE = 64;
+
+/** Ranks, then reads rows best first until enough of them are what was asked for. */
+export class Retrieval {
+  readonly #deps: RetrievalDeps;
+
+  constructor(deps: RetrievalDeps) {
+    this.#deps = deps;
+  }
+
+  async search(context: CallContext, memory: string, query: SearchQuery): Promise<readonly SearchHit[]> {
+    const scope = scopeOf(context, memory);
+    const { text, topK = 10, sources = ["records", "events"] } = query;
+    if (typeof text !== "string") throw new MemoryError("MEMORY_INVALID", "A query's `text` is a string.");
+    if (bytesOf(text) > limits.queryBytes) throw tooLarge("The query", bytesOf(text), limits.queryBytes);
+    if (!Number.isInteger(topK) || topK < 1 || topK > 1_000) {
+      throw new MemoryError("MEMORY_INVALID", "`topK` is a whole number from 1 to 1,000.");
+    }
+    const lists = await Promise.all(sources.map((source) => this.#source(scope, source, query, topK)));
+    return interleave(lists).slice(0, topK);
+  }
+
+  async #source(scope: Scope, source: Source, query: SearchQuery, topK: number): Promise<readonly SearchHit[]> {
+    const terms = [...new Set(termsOf(query.text))].slice(0, MOST_TERMS);
+    if (terms.length === 0) return [];
+    const ranked = await (source === "events"
+      ? this.#rankEvents(scope, terms, query.text)
+      : this.#rankRecords(scope, terms));
+    const hits: SearchHit[] = [];
+    for (let start = 0; start < ranked.length && hits.length < topK; start += PAGE) {
+      const page = ranked.slice(start, start + PAGE);
+      const { values } = await this.#deps.store.read(scope, {
+        keys: page.map(({ text }) =>
+          source === "events" ? keys.event(groupOf(text), positionOf(text)) : keys.record(positionOf(text)),
+        ),
+      });
+      page.forEach((each, index) => {
+        const value = values[index];
+        if (value === undefined || hits.length >= topK) return;
+        const hit = source === "events" ? this.#event(value, each, query) : this.#record(value, each, query);
+        if (hit !== undefined) {
+          hits.push(query.explain === true ? { ...hit, explanation: each.explain(terms) } : hit);
+        }
+      });
+    }
+    return hits;
+  }
+
+  async #rankEvents(scope: Scope, terms: readonly string[], text: string): Promise<readonly Ranked[]> {
+    const words = [...new Set(wordsOf(text))].slice(0, MOST_TERMS);
+    const found = await this.#deps.store.read(scope, {
+      counters: statisticsOf("events"),
+      terms: [...terms.map((term) => termKey("events", term)), ...words.map(speakerKey)],
+    });
+    const [passages = 0, length = 0, sessions = 0] = found.counters;
+    const scores = new Scores(
+      found.postings.slice(0, terms.length),
+      { passages, length, sessions },
+      this.#deps.ranking,
+    );
+    const { groups } = scores;
+    if (groups.length === 0) return [];
+    const named = found.postings.slice(terms.length).filter((list) => list.length > 0);
+    const spoken = named.length === 1 ? new Set(named[0]?.filter((_, at) => at % 3 === 0).map(textOf)) : undefined;
+    const { counters: lengths } = await this.#deps.store.read(scope, { counters: groups.map(groupLength) });
+    return scores.rank(lengths, spoken);
+  }
+
+  async #rankRecords(scope: Scope, terms: readonly string[]): Promise<readonly Ranked[]> {
+    const { counters, postings } = await this.#deps.store.read(scope, {
+      counters: statisticsOf("records"),
+      terms: terms.map((term) => termKey("records", term)),
+    });
+    const [passages = 0, length = 0] = counters;
+    const alone = { ...this.#deps.ranking, before: 0, after: 0, session: 0 };
+    return new Scores(postings, { passages, length, sessions: 1 }, alone).rank([], undefined);
+  }
+
+  #event(value: string, { score }: Ranked, { actor, session, validAt, asOf }: SearchQuery): SearchHit | undefined {
+    const row = JSON.parse(value) as EventRow;
+    const now = asOf ?? this.#deps.clock.now();
+    if (row.expiresAt !== undefined && row.expiresAt <= now) return undefined;
+    if (asOf !== undefined && row.recordedAt > asOf) return undefined;
+    if (validAt !== undefined && row.at > validAt) return undefined;
+    if (actor !== undefined && row.actor !== actor) return undefined;
+    if (session !== undefined && row.session !== session) return undefined;
+    const text = textOfEvent(row);
+    if (text === "") return undefined;
+    return { source: "events", id: row.id, text, score, at: row.at, event: eventOf(row) };
+  }
+
+  #record(value: string, { score }: Ranked, query: SearchQuery): SearchHit | undefined {
+    const row = JSON.parse(value) as RecordRow;
+    const asOf = query.asOf ?? this.#deps.clock.now();
+    const { namespace = "/", kinds, actor } = query;
+    if (!holds(row, { ...query, asOf })) return undefined;
+    if (namespace !== "/" && row.namespace !== namespace && !row.namespace.startsWith(`${namespace}/`))
+      return undefined;
+    if (kinds !== undefined && !kinds.includes(row.kind)) return undefined;
+    if (actor !== undefined && row.actor !== actor) return undefined;
+    const record = knownAt(row, asOf);
+    return { source: "records", id: row.id, text: row.text, score, at: row.validFrom, record };
+  }
+}
+
+function interleave(lists: readonly (readonly SearchHit[])[]): SearchHit[] {
+  const longest = Math.max(0, ...lists.map(({ length }) => length));
+  return Array.from({ length: longest }, (_, rank) => lists.flatMap((list) => list[rank] ?? [])).flat();
+}

@@ -1,0 +1,39 @@
+import type { CallContext, Clock, IdSource } from "./dialect.ts";
+import { systemClock, systemIds } from "./dialect.ts";
+import { Events } from "./events.ts";
+import { Retrieval } from "./internal/retrieval.ts";
+import { Transactions } from "./internal/transactions.ts";
+import type { MemoryStore } from "./memory-store.ts";
+import { defaultRanking, type Ranking } from "./ranking.ts";
+import { Records } from "./records.ts";
+import type { SearchHit, SearchQuery } from "./search.ts";
+
+export interface MemoryDeps {
+  readonly store: MemoryStore;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  readonly ids?: IdSource;
+  readonly ranking?: Partial<Ranking>;
+}
+
+/**
+ * What agents remember, in named memories. The scope of every call is the pair of `context.principal.tenant` and the
+ * memory's name; nothing in a payload can change it.
+ */
+export class Memory {
+  readonly events: Events;
+  readonly records: Records;
+  readonly #retrieval: Retrieval;
+
+  constructor({ store, clock = systemClock, ids = systemIds, ranking = {} }: MemoryDeps) {
+    const transactions = new Transactions(store);
+    this.events = new Events({ store, transactions, clock, ids });
+    this.records = new Records({ store, transactions, clock, ids });
+    this.#retrieval = new Retrieval({ store, clock, ranking: { ...defaultRanking, ...ranking } });
+  }
+
+  /** The texts that say most about the query, best first. */
+  search(context: CallContext, memory: string, query: SearchQuery): Promise<readonly SearchHit[]> {
+    return this.#retrieval.search(context, memory, query);
+  }
+}

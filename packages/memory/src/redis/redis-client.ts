@@ -1,0 +1,10 @@
+/** The commands this store sends; an ioredis `Redis` or `Cluster` has them. */
+export interface RedisClient {
+  evalsha(sha1: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
+  eval(script: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
+  get(key: string): Promise<string | null>;
+  smembers(key: string): Promise<string[]>;
+  hlen(key: string): Promise<number>;
+  zadd(key: string, score: number, member: string): Promise<unknown>;
+  zrangebylex(key: string, min: string, max: string, limit: "LIMIT", offset: number, count: number): Promise<string[]>;
+}
