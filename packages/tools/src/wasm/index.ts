@@ -1,1 +1,1 @@
-export {};
+export { WasmBackend, type WasmBackendDeps } from "./wasm-backend.ts";
