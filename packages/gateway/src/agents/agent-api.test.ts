@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { bearers } from "../fixtures/parts.ts";
-import { readSse } from "../http/sse.ts";
+import { readSse, type ServerSentEvent } from "../http/sse.ts";
 import { Gateway, type GatewayDeps } from "../index.ts";
 import { InMemoryAgentSessions } from "../testing/in-memory-agent-sessions.ts";
 
@@ -27,13 +27,16 @@ test("invoke waits for the agent's answer and names the session", async () => {
 test("a stream ends when the agent is done, and Last-Event-ID resumes without loss or repeat", async () => {
   const door = gateway();
   const response = await door.fetch(request("/agents/echo/stream", { input: "a" }));
-  const events = await Array.fromAsync(readSse(response.body ?? new ReadableStream()));
+  const events: ServerSentEvent[] = [];
+  for await (const event of readSse(response.body ?? new ReadableStream())) events.push(event);
   expect(events.map(({ event, id }) => [event, id])).toEqual([
     ["agent.delta", undefined],
     ["agent.message", "2"],
     ["session.status_idle", "3"],
   ]);
-  const again = await door.fetch(request(response.headers.get("location") ?? "", undefined, { "last-event-id": "2" }));
+  const again = await door.fetch(
+    request(`${response.headers.get("location")}?deltas=false`, undefined, { "last-event-id": "2" }),
+  );
   const resumed = readSse(again.body ?? new ReadableStream());
   expect((await resumed.next()).value).toMatchObject({ id: "3", event: "session.status_idle" });
   await resumed.return(undefined);

@@ -1,0 +1,1 @@
+export { type OpenApiTargetOptions, openApiTarget } from "./openapi-target.ts";
