@@ -35,5 +35,9 @@ export function holds(row: RecordRow, { asOf, validAt = asOf }: Required<Pick<As
 export function knownAt(row: RecordRow, asOf: number): MemoryRecord {
   if (row.supersededAt === undefined || row.supersededAt <= asOf) return recordOf(row);
   const { supersededAt, supersededBy, validTo, ...record } = recordOf(row);
-  return { ...record, ...(row.statedValidTo === undefined ? {} : { validTo: row.statedValidTo }) };
+  return {
+    ...record,
+    version: row.version - 1,
+    ...(row.statedValidTo === undefined ? {} : { validTo: row.statedValidTo }),
+  };
 }

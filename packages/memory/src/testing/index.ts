@@ -1,2 +1,3 @@
 export { ManualClock, SequentialIds } from "./manual-clock.ts";
+export { type MemoryStoreConformanceOptions, memoryStoreConformance } from "./memory-store-conformance.ts";
 export type { TestFunction } from "./suite.ts";

@@ -1,0 +1,52 @@
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type PrivateRedis, startRedis } from "../../../../test/support/redis.ts";
+import { describeWith, parts } from "../../../../test/support/system-part.ts";
+import { Memory } from "../memory.ts";
+import { memoryStoreConformance } from "../testing/index.ts";
+import { RedisMemoryStore } from "./index.ts";
+
+describeWith([parts.redis], "redis", () => {
+  let server: PrivateRedis;
+  let client: Redis;
+  let stores = 0;
+
+  beforeAll(async () => {
+    server = await startRedis();
+    client = new Redis(server.path);
+  });
+  afterAll(async () => {
+    client.disconnect();
+    await server.stop();
+  });
+
+  memoryStoreConformance({ test, createStore: () => new RedisMemoryStore({ client, prefix: `test-${stores++}:` }) });
+
+  test("all keys of a scope share one hash tag", async () => {
+    const memory = new Memory({ store: new RedisMemoryStore({ client, prefix: "tags:" }) });
+    await memory.events.append({ principal: { tenant: "a{b}c" } }, "m", {
+      actor: "a",
+      session: "s",
+      role: "user",
+      text: "one two",
+    });
+    const keys = (await client.keys("tags:*")).filter((key) => key !== "tags:scopes");
+    expect(new Set(keys.map((key) => /\{([^}]*)\}/.exec(key)?.[1]))).toEqual(new Set(["a%7Bb%7Dc/m"]));
+  });
+
+  test("a server that dies in the middle is an error that can be retried and holds nobody's words", async () => {
+    const own = await startRedis();
+    const dying = new Redis(own.path, { maxRetriesPerRequest: 0, retryStrategy: () => null });
+    dying.on("error", () => {});
+    const memory = new Memory({ store: new RedisMemoryStore({ client: dying }) });
+    const context = { principal: { tenant: "t" } };
+    await memory.events.append(context, "m", { actor: "a", session: "s", role: "user", text: "before" });
+    await own.stop();
+    const failure = await memory.events
+      .append(context, "m", { actor: "a", session: "s", role: "user", text: "planted words" })
+      .catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "MEMORY_BACKEND_FAILED", retryable: true });
+    const { inspect } = await import("node:util");
+    expect(inspect(failure, { depth: 10, showHidden: true })).not.toContain("planted words");
+  });
+});

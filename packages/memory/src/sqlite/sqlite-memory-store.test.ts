@@ -1,0 +1,102 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterAll, expect, test } from "vitest";
+import { hostile } from "../../../../test/support/hostile.ts";
+import { Memory } from "../memory.ts";
+import { memoryStoreConformance } from "../testing/index.ts";
+import { SqliteMemoryStore } from "./index.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "ashlar-memory-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const fresh = () => join(folder, `${files++}.db`);
+const context = { principal: { tenant: "acme" } };
+const said = (text: string) => ({ actor: "ada", session: "s", role: "user" as const, text });
+
+memoryStoreConformance({ test, createStore: () => new SqliteMemoryStore({ database: new Database(":memory:") }) });
+
+test("a file outlives its store", async () => {
+  const path = fresh();
+  const first = new Database(path);
+  await new Memory({ store: new SqliteMemoryStore({ database: first }) }).events.append(
+    context,
+    "m",
+    said("blue heron"),
+  );
+  first.close();
+  const memory = new Memory({ store: new SqliteMemoryStore({ database: new Database(path) }) });
+  expect(await memory.search(context, "m", { text: "heron" })).toHaveLength(1);
+});
+
+test("a newer file and a damaged one are refused with what to do", () => {
+  const newer = new Database(":memory:");
+  new SqliteMemoryStore({ database: newer });
+  newer.exec("UPDATE ashlar_schema SET version = 99");
+  expect(() => new SqliteMemoryStore({ database: newer })).toThrow(
+    expect.objectContaining({ code: "MEMORY_SCHEMA_NEWER" }),
+  );
+  const path = fresh();
+  writeFileSync(path, "this is no database, and never was one".repeat(200));
+  expect(() => new SqliteMemoryStore({ database: new Database(path) })).toThrow(
+    expect.objectContaining({ code: "MEMORY_CORRUPT" }),
+  );
+});
+
+test("a locked file is an error that can be retried, and nothing is written", async () => {
+  const path = fresh();
+  const store = new SqliteMemoryStore({ database: new Database(path, { timeout: 0 }) });
+  const other = new Database(path);
+  other.exec("BEGIN IMMEDIATE");
+  const memory = new Memory({ store });
+  await expect(memory.events.append(context, "m", said("x"))).rejects.toMatchObject({
+    code: "MEMORY_BACKEND_FAILED",
+    retryable: true,
+  });
+  other.exec("ROLLBACK");
+  await memory.events.append(context, "m", said("x"));
+  expect((await memory.events.list(context, "m", { actor: "ada", session: "s" })).items).toHaveLength(1);
+});
+
+test("a full disk leaves neither event nor index half-written", async () => {
+  const database = new Database(fresh());
+  const memory = new Memory({ store: new SqliteMemoryStore({ database }) });
+  await memory.events.append(context, "m", said("the first"));
+  database.pragma(`max_page_count = ${database.pragma("page_count", { simple: true })}`);
+  const words = Array.from({ length: 5_000 }, (_, index) => `word${index}`).join(" ");
+  await expect(memory.events.append(context, "m", said(words))).rejects.toThrow(/disk is full/);
+  expect((await memory.events.list(context, "m", { actor: "ada", session: "s" })).items).toHaveLength(1);
+  expect(await memory.search(context, "m", { text: "word1" })).toEqual([]);
+});
+
+const bytesIn = (path: string, text: string): boolean =>
+  readdirSync(folder).some(
+    (file) => join(folder, file).startsWith(path) && readFileSync(join(folder, file)).includes(text),
+  );
+
+hostile("a deleted text is looked for in the bytes of the file", {
+  backend: "sqlite",
+  control: "a plain DELETE without secure_delete leaves the words in the file and in its WAL",
+  unguarded() {
+    const path = fresh();
+    const database = new Database(path);
+    database.pragma("journal_mode = WAL");
+    database.pragma("secure_delete = OFF");
+    database.exec("CREATE TABLE t (text TEXT); INSERT INTO t VALUES ('the xylophone-quokka secret'); DELETE FROM t");
+    expect(bytesIn(path, "xylophone-quokka")).toBe(true);
+  },
+  async guarded() {
+    const path = fresh();
+    const store = new SqliteMemoryStore({ database: new Database(path) });
+    const memory = new Memory({ store });
+    const event = await memory.events.append(context, "m", said("the xylophone quokka secret"));
+    const record = await memory.records.create(context, "m", { text: "a quokka likes xylophone music" });
+    for (let index = 0; index < 200; index++) await memory.events.append(context, "m", said(`filler ${index}`));
+    expect(bytesIn(path, "quokka")).toBe(true);
+    await memory.events.delete(context, "m", event.id);
+    await memory.records.delete(context, "m", record.id);
+    await store.compact();
+    for (const word of ["quokka", "xylophon"]) expect(bytesIn(path, word)).toBe(false);
+  },
+});
