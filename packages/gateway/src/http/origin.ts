@@ -7,22 +7,24 @@ export interface OriginOptions {
   readonly origins?: readonly string[];
 }
 
-/** Refuses a browser page of another site, and a page that reached us by a name that we do not have (DNS rebinding). */
+/**
+ * Refuses a browser page of another site, and a page that reached us by a name that we do not have (DNS rebinding).
+ * Where `hosts` pins our names, a page served under the same host and port is ours.
+ */
 export function admitOrigin(request: Request, { hosts, origins = [] }: OriginOptions): void {
+  const host = request.headers.get("host") ?? new URL(request.url).host;
   if (hosts !== undefined) {
-    const { hostname } = new URL(request.url);
-    const header = request.headers.get("host");
-    const named = header === null ? hostname : hostnameOf(`http://${header}`);
+    const named = hostOf(`http://${host}`)?.hostname;
     if (named === undefined || !hosts.includes(named)) {
       throw new GatewayError("GATEWAY_DENIED", "The gateway does not answer under this host name.");
     }
   }
   const origin = request.headers.get("origin");
-  if (origin !== null && origin !== "" && !origins.includes(origin)) {
-    throw new GatewayError("GATEWAY_DENIED", "Pages of this origin may not call the gateway.");
-  }
+  if (origin === null || origin === "" || origins.includes(origin)) return;
+  if (hosts !== undefined && hostOf(origin)?.host === host) return;
+  throw new GatewayError("GATEWAY_DENIED", "Pages of this origin may not call the gateway.");
 }
 
-function hostnameOf(url: string): string | undefined {
-  return URL.canParse(url) ? new URL(url).hostname : undefined;
+function hostOf(url: string): URL | undefined {
+  return URL.canParse(url) ? new URL(url) : undefined;
 }
