@@ -11,7 +11,7 @@ import type { Transactions } from "./internal/transactions.ts";
 import type { Batch, MemoryStore, Scope } from "./memory-store.ts";
 
 /** What a branch's row holds. */
-interface Head extends Branch {
+export interface Head extends Branch {
   readonly group: number;
   readonly next: number;
 }

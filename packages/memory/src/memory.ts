@@ -3,10 +3,12 @@ import { systemClock, systemIds } from "./dialect.ts";
 import { Events } from "./events.ts";
 import { Retrieval } from "./internal/retrieval.ts";
 import { Transactions } from "./internal/transactions.ts";
+import { Lifecycle } from "./lifecycle.ts";
 import type { MemoryStore } from "./memory-store.ts";
 import { defaultRanking, type Ranking } from "./ranking.ts";
 import { Records } from "./records.ts";
 import type { SearchHit, SearchQuery } from "./search.ts";
+import { Transfer } from "./transfer.ts";
 
 export interface MemoryDeps {
   readonly store: MemoryStore;
@@ -23,12 +25,16 @@ export interface MemoryDeps {
 export class Memory {
   readonly events: Events;
   readonly records: Records;
+  readonly lifecycle: Lifecycle;
+  readonly transfer: Transfer;
   readonly #retrieval: Retrieval;
 
   constructor({ store, clock = systemClock, ids = systemIds, ranking = {} }: MemoryDeps) {
     const transactions = new Transactions(store);
     this.events = new Events({ store, transactions, clock, ids });
     this.records = new Records({ store, transactions, clock, ids });
+    this.lifecycle = new Lifecycle({ store, transactions, clock, ids });
+    this.transfer = new Transfer(store);
     this.#retrieval = new Retrieval({ store, clock, ranking: { ...defaultRanking, ...ranking } });
   }
 

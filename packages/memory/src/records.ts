@@ -7,6 +7,7 @@ import { merge } from "./internal/merge.ts";
 import { parseRecord, scopeOf } from "./internal/parse.ts";
 import { holds, knownAt, type RecordRow, recordIndexing, recordOf } from "./internal/record-row.ts";
 import type { Transactions } from "./internal/transactions.ts";
+import { limits } from "./limits.ts";
 import type { Batch, MemoryStore, Scope } from "./memory-store.ts";
 import type { AsOf, MemoryRecord, NewRecord, RecordKind } from "./record.ts";
 
@@ -49,6 +50,25 @@ export class Records {
       if (values[1] !== undefined) return { result: recordOf(await this.#must(scope, values[1])) };
       const row = this.#draft(context, parsed, Number(values[0] ?? 0), once);
       return { batch: merge(allocation(values[0], 1), placing(row)), result: recordOf(row) };
+    });
+  }
+
+  /** All of them or none, in one commit. At most 500. */
+  async createMany(
+    context: CallContext,
+    memory: string,
+    records: readonly NewRecord[],
+  ): Promise<readonly MemoryRecord[]> {
+    const scope = scopeOf(context, memory);
+    if (records.length > limits.batchItems) {
+      throw new MemoryError("MEMORY_TOO_LARGE", `A batch holds at most ${limits.batchItems} records: send several.`);
+    }
+    const parsed = records.map(parseRecord);
+    return this.#deps.transactions.run(scope, async () => {
+      const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord] });
+      const first = Number(values[0] ?? 0);
+      const rows = parsed.map((record, index) => this.#draft(context, record, first + index));
+      return { batch: merge(allocation(values[0], rows.length), ...rows.map(placing)), result: rows.map(recordOf) };
     });
   }
 
@@ -200,6 +220,7 @@ function placing(row: RecordRow): Batch {
         { key: at, value: JSON.stringify(row) },
         { key: keys.id(row.id), value: at },
         { key: keys.namespace(segments(row.namespace), row.ordinal), value: at },
+        ...(row.actor === undefined ? [] : [{ key: keys.about(row.actor, row.ordinal), value: at }]),
         ...(row.expiresAt === undefined ? [] : [{ key: keys.expiry(row.expiresAt, row.id), value: at }]),
       ],
     },
@@ -236,6 +257,7 @@ export function removing(row: RecordRow): Batch {
         keys.id(row.id),
         keys.namespace(segments(row.namespace), row.ordinal),
         ...(row.once === undefined ? [] : [row.once]),
+        ...(row.actor === undefined ? [] : [keys.about(row.actor, row.ordinal)]),
         ...(row.expiresAt === undefined ? [] : [keys.expiry(row.expiresAt, row.id)]),
       ],
     },

@@ -1,4 +1,5 @@
 import type { MemoryEvent } from "./event.ts";
+import type { Filter } from "./filter.ts";
 import type { Explanation } from "./ranking.ts";
 import type { AsOf, MemoryRecord, RecordKind } from "./record.ts";
 
@@ -13,6 +14,8 @@ export interface SearchQuery extends AsOf {
   /** Records filed here or below. */
   readonly namespace?: string;
   readonly kinds?: readonly RecordKind[];
+  /** All of them must hold. They choose among the ranked; they do not change a score. */
+  readonly filters?: readonly Filter[];
   /** Adds to each hit why it ranked where it did. Default false. */
   readonly explain?: boolean;
 }

@@ -6,17 +6,17 @@ export const part = (text: string): string => encodeURIComponent(text);
 const digits = (value: number, width: number): string => String(value).padStart(width, "0");
 
 export const keys = {
-  definition: "definition",
   nextGroup: "next/group",
   nextRecord: "next/record",
   once: (key: string): string => `once/${part(key)}`,
   id: (id: string): string => `id/${part(id)}`,
-  actor: (actor: string): string => `actor/${part(actor)}`,
   session: (actor: string, session = "", branch = ""): string =>
     `session/${[actor, session, branch]
       .filter((each) => each !== "")
       .map(part)
       .join("/")}`,
+  about: (actor: string, ordinal?: number): string =>
+    `about/${part(actor)}${ordinal === undefined ? "" : `/${digits(ordinal, 10)}`}`,
   event: (group: number, position: number): string => `event/${digits(group, 8)}/${digits(position, 8)}`,
   record: (ordinal: number): string => `record/${digits(ordinal, 10)}`,
   /** An empty part ends the path, so that `/a` read exactly and `/a` read as a prefix are two ranges. */

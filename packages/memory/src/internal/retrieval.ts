@@ -7,6 +7,7 @@ import type { SearchHit, SearchQuery } from "../search.ts";
 import { type Ranked, Scores } from "./bm25.ts";
 import { groupOf, positionOf, textOf } from "./document-number.ts";
 import { type EventRow, eventOf, textOfEvent } from "./event-row.ts";
+import { meets, parseFilters } from "./filters.ts";
 import { groupLength, type Source, speakerKey, statisticsOf, termKey } from "./indexing.ts";
 import { keys } from "./keys.ts";
 import { bytesOf, scopeOf, tooLarge } from "./parse.ts";
@@ -38,6 +39,7 @@ export class Retrieval {
     if (!Number.isInteger(topK) || topK < 1 || topK > 1_000) {
       throw new MemoryError("MEMORY_INVALID", "`topK` is a whole number from 1 to 1,000.");
     }
+    if (query.filters !== undefined) parseFilters(query.filters);
     const lists = await Promise.all(sources.map((source) => this.#source(scope, source, query, topK)));
     return interleave(lists).slice(0, topK);
   }
@@ -98,7 +100,11 @@ export class Retrieval {
     return new Scores(postings, { passages, length, sessions: 1 }, alone).rank([], undefined);
   }
 
-  #event(value: string, { score }: Ranked, { actor, session, validAt, asOf }: SearchQuery): SearchHit | undefined {
+  #event(
+    value: string,
+    { score }: Ranked,
+    { actor, session, validAt, asOf, filters = [] }: SearchQuery,
+  ): SearchHit | undefined {
     const row = JSON.parse(value) as EventRow;
     const now = asOf ?? this.#deps.clock.now();
     if (row.expiresAt !== undefined && row.expiresAt <= now) return undefined;
@@ -106,6 +112,7 @@ export class Retrieval {
     if (validAt !== undefined && row.at > validAt) return undefined;
     if (actor !== undefined && row.actor !== actor) return undefined;
     if (session !== undefined && row.session !== session) return undefined;
+    if (!meets(row, filters)) return undefined;
     const text = textOfEvent(row);
     if (text === "") return undefined;
     return { source: "events", id: row.id, text, score, at: row.at, event: eventOf(row) };
@@ -120,6 +127,7 @@ export class Retrieval {
       return undefined;
     if (kinds !== undefined && !kinds.includes(row.kind)) return undefined;
     if (actor !== undefined && row.actor !== actor) return undefined;
+    if (!meets({ ...row, at: row.validFrom }, query.filters ?? [])) return undefined;
     const record = knownAt(row, asOf);
     return { source: "records", id: row.id, text: row.text, score, at: row.validFrom, record };
   }

@@ -1,0 +1,127 @@
+import type { CallContext, Clock, IdSource } from "./dialect.ts";
+import { type Head, removal } from "./events.ts";
+import type { EventRow } from "./internal/event-row.ts";
+import { statisticsOf } from "./internal/indexing.ts";
+import { keys, under } from "./internal/keys.ts";
+import { merge } from "./internal/merge.ts";
+import { scopeOf } from "./internal/parse.ts";
+import type { RecordRow } from "./internal/record-row.ts";
+import type { Transactions } from "./internal/transactions.ts";
+import type { Batch, MemoryStore, Range, Scope } from "./memory-store.ts";
+import { removing } from "./records.ts";
+
+/** Rows of one commit: a sweep must not hold up the calls beside it. */
+const CHUNK = 32;
+
+export interface LifecycleDeps {
+  readonly store: MemoryStore;
+  readonly transactions: Transactions;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+}
+
+export interface Removed {
+  readonly events: number;
+  readonly records: number;
+}
+
+/** Says that something was removed, how much and when, and nothing of what or whose it was. */
+export interface AuditEntry extends Removed {
+  readonly id: string;
+  readonly at: number;
+  readonly action: "forget" | "sweep";
+  readonly by: string;
+}
+
+/** How what was kept goes away. */
+export class Lifecycle {
+  readonly #deps: LifecycleDeps;
+
+  constructor(deps: LifecycleDeps) {
+    this.#deps = deps;
+  }
+
+  /** Removes an actor's sessions and the records about that actor. May be repeated after a failure. */
+  async forget(context: CallContext, memory: string, actor: string): Promise<Removed> {
+    const scope = scopeOf(context, memory);
+    const records = await this.#remove(scope, under(`${keys.about(actor)}/`));
+    let events = 0;
+    for (const { key, value } of await this.#all(scope, under(`${keys.session(actor)}/`))) {
+      const { group } = JSON.parse(value) as Head;
+      events += (await this.#remove(scope, under(`event/${keys.event(group, 0).split("/")[1]}/`))).events;
+      await this.#deps.transactions.run(scope, async () => {
+        const { values } = await this.#deps.store.read(scope, { keys: [key] });
+        if (values[0] === undefined) return { result: undefined };
+        const add = [{ counter: statisticsOf("events")[2], by: -1 }];
+        return { batch: { expect: [{ key, value: values[0] }], delete: [key], add }, result: undefined };
+      });
+    }
+    const removed = { events: events + records.events, records: records.records };
+    await this.#audit(context, scope, "forget", removed);
+    return removed;
+  }
+
+  /** Removes what has expired. Until then it only takes room: expired rows are never returned. */
+  async sweep(context: CallContext, memory: string): Promise<Removed> {
+    const scope = scopeOf(context, memory);
+    const due = { from: "expiry/", to: keys.expiry(this.#deps.clock.now() + 1, "") };
+    const removed = await this.#remove(scope, due);
+    if (removed.events + removed.records > 0) await this.#audit(context, scope, "sweep", removed);
+    return removed;
+  }
+
+  /** Oldest first. */
+  async audit(context: CallContext, memory: string): Promise<readonly AuditEntry[]> {
+    const entries = await this.#all(scopeOf(context, memory), under("audit/"));
+    return entries.map(({ value }) => JSON.parse(value) as AuditEntry);
+  }
+
+  /** Removes the rows of a range, or those that the range's entries point to. */
+  async #remove(scope: Scope, range: Omit<Range, "limit">): Promise<Removed> {
+    const total = { events: 0, records: 0 };
+    for (;;) {
+      const chunk = await this.#deps.transactions.run(scope, async () => {
+        const entries = await this.#deps.store.scan(scope, { ...range, limit: CHUNK });
+        const places = entries.map(({ key, value }) => (key.startsWith("event/") ? key : value));
+        const { values } = await this.#deps.store.read(scope, { keys: places });
+        const batches: Batch[] = [];
+        const removed = { events: 0, records: 0 };
+        values.forEach((value, index) => {
+          if (value === undefined) batches.push({ delete: [entries[index]?.key ?? ""] });
+          else if (places[index]?.startsWith("event/")) {
+            batches.push(removal(JSON.parse(value) as EventRow));
+            removed.events += 1;
+          } else {
+            batches.push(removing(JSON.parse(value) as RecordRow));
+            removed.records += 1;
+          }
+        });
+        const result = { ...removed, done: entries.length < CHUNK };
+        return batches.length === 0 ? { result } : { batch: merge(...batches), result };
+      });
+      total.events += chunk.events;
+      total.records += chunk.records;
+      if (chunk.done) return total;
+    }
+  }
+
+  async #all(scope: Scope, { from, to }: Omit<Range, "limit">): Promise<{ key: string; value: string }[]> {
+    const all: { key: string; value: string }[] = [];
+    for (let next = from; ; ) {
+      const entries = await this.#deps.store.scan(scope, { from: next, to, limit: 500 });
+      all.push(...entries);
+      const last = entries.at(-1);
+      if (last === undefined || entries.length < 500) return all;
+      next = `${last.key}!`;
+    }
+  }
+
+  async #audit(context: CallContext, scope: Scope, action: AuditEntry["action"], removed: Removed): Promise<void> {
+    const { principal } = context;
+    const at = this.#deps.clock.now();
+    const by = principal.agent ?? "operator";
+    const entry: AuditEntry = { id: this.#deps.ids.next("aud"), at, action, by, ...removed };
+    const key = `audit/${String(at).padStart(16, "0")}/${entry.id}`;
+    await this.#deps.store.commit(scope, { put: [{ key, value: JSON.stringify(entry) }] });
+  }
+}
