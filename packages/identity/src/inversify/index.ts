@@ -1,1 +1,25 @@
-export { CLOCK, IDS } from "./tokens.ts";
+export { identityModule, inMemoryIdentityModule, sqliteIdentityModule } from "./modules.ts";
+export type { IdentityOptions } from "./tokens.ts";
+export {
+  ACCESS_TOKENS,
+  AGENT_TOKENS,
+  AUDIT_LOG,
+  AUDIT_STORE,
+  AUTHENTICATOR,
+  CLOCK,
+  EGRESS,
+  IDENTITY_DATABASE,
+  IDENTITY_OPTIONS,
+  IDENTITY_STORE,
+  IDS,
+  INJECTOR,
+  KEY_WRAPPER,
+  KEYRING,
+  LEAK_GUARD,
+  PERMISSIONS,
+  POLICIES,
+  SEALER,
+  SIGNING_KEYS,
+  TRUSTED_ISSUERS,
+  VAULT,
+} from "./tokens.ts";

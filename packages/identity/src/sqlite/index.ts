@@ -1,1 +1,3 @@
-export {};
+export type { SqliteDatabase } from "../internal/sqlite.ts";
+export { SqliteAuditStore, type SqliteAuditStoreDeps } from "./sqlite-audit-store.ts";
+export { SqliteIdentityStore, type SqliteIdentityStoreDeps } from "./sqlite-identity-store.ts";

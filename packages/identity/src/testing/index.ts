@@ -1,2 +1,3 @@
+export { findSecret, type SecretHit, secretEncodings } from "./canary.ts";
 export { ManualClock, SequentialIds } from "./manual-clock.ts";
 export type { TestFunction } from "./suite.ts";

@@ -1,0 +1,97 @@
+import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from "node:crypto";
+import { IdentityError } from "../errors.ts";
+
+/**
+ * `1 | length of key id | key id | wrapped data key (12 + 32 + 16) | nonce (12) | ciphertext | tag (16)`.
+ * Every sealed thing has a data key of its own (AES-256-GCM), so that a nonce never meets its key twice.
+ */
+const FORMAT = 1;
+const NONCE = 12;
+const TAG = 16;
+const DATA_KEY = 32;
+const WRAPPED = NONCE + DATA_KEY + TAG;
+
+export interface KeyRing {
+  readonly current: string;
+  readonly keys: ReadonlyMap<string, KeyObject>;
+}
+
+export function sealEnvelope(ring: KeyRing, plain: Uint8Array, additional: Uint8Array): Buffer {
+  const dataKey = randomBytes(DATA_KEY);
+  const head = wrapDataKey(ring, dataKey, additional);
+  const sealed = Buffer.concat([head, encrypt(dataKey, plain, additional)]);
+  dataKey.fill(0);
+  return sealed;
+}
+
+export function openEnvelope(ring: KeyRing, sealed: Uint8Array, additional: Uint8Array): Buffer {
+  const { dataKey, payload } = unwrapDataKey(ring, sealed, additional);
+  try {
+    return decrypt(dataKey, payload, additional);
+  } finally {
+    dataKey.fill(0);
+  }
+}
+
+/** Wraps the data key with the ring's current key; the payload's bytes stay as they are. */
+export function rewrapEnvelope(ring: KeyRing, sealed: Uint8Array, additional: Uint8Array): Buffer {
+  const { dataKey, payload } = unwrapDataKey(ring, sealed, additional);
+  const rewrapped = Buffer.concat([wrapDataKey(ring, dataKey, additional), payload]);
+  dataKey.fill(0);
+  return rewrapped;
+}
+
+export function envelopeKeyId(sealed: Uint8Array): string {
+  const length = sealed[1] ?? 0;
+  if (sealed[0] !== FORMAT || sealed.length < 2 + length + WRAPPED + NONCE + TAG) throw refused();
+  return Buffer.from(sealed.subarray(2, 2 + length)).toString("latin1");
+}
+
+/** AES-256-GCM as `nonce | ciphertext | tag`. */
+export function encrypt(key: KeyObject | Uint8Array, plain: Uint8Array, additional: Uint8Array): Buffer {
+  const nonce = randomBytes(NONCE);
+  const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(additional);
+  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** Throws `IDENTITY_CIPHERTEXT_REFUSED` when key, bytes or additional data are not those it was made with. */
+export function decrypt(key: KeyObject | Uint8Array, sealed: Uint8Array, additional: Uint8Array): Buffer {
+  if (sealed.length < NONCE + TAG) throw refused();
+  const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, NONCE), { authTagLength: TAG })
+    .setAAD(additional)
+    .setAuthTag(sealed.subarray(-TAG));
+  try {
+    return Buffer.concat([decipher.update(sealed.subarray(NONCE, -TAG)), decipher.final()]);
+  } catch {
+    throw refused();
+  }
+}
+
+/** Additional data that no two different lists of parts share. */
+export const additionalData = (...parts: readonly unknown[]): Buffer => Buffer.from(JSON.stringify(parts));
+
+function wrapDataKey({ current, keys }: KeyRing, dataKey: Uint8Array, additional: Uint8Array): Buffer {
+  const key = keys.get(current);
+  if (key === undefined) throw refused();
+  const id = Buffer.from(current, "latin1");
+  return Buffer.concat([Buffer.from([FORMAT, id.length]), id, encrypt(key, dataKey, additional)]);
+}
+
+function unwrapDataKey(
+  { keys }: KeyRing,
+  sealed: Uint8Array,
+  additional: Uint8Array,
+): { dataKey: Buffer; payload: Uint8Array } {
+  const id = envelopeKeyId(sealed);
+  const key = keys.get(id);
+  if (key === undefined) throw refused();
+  const start = 2 + id.length;
+  const dataKey = decrypt(key, sealed.subarray(start, start + WRAPPED), additional);
+  return { dataKey, payload: sealed.subarray(start + WRAPPED) };
+}
+
+const refused = (): IdentityError =>
+  new IdentityError(
+    "IDENTITY_CIPHERTEXT_REFUSED",
+    "A sealed record does not open: it was changed, moved from another row, or sealed under a key that is gone.",
+  );
