@@ -118,7 +118,9 @@ function prompts(server: McpServer): void {
   server.registerPrompt("test_prompt_with_image", { description: "Holds an image" }, () => ({
     messages: [message(image), message(text("Please analyze the image above."))],
   }));
-  server.server.setRequestHandler("completion/complete", () => ({ completion: { values: [], total: 0, hasMore: false } }));
+  server.server.setRequestHandler("completion/complete", () => ({
+    completion: { values: [], total: 0, hasMore: false },
+  }));
 }
 
 const handler = createMcpHandler(build);

@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { References } from "../../../packages/gateway/src/openapi/references.ts";
-import { operationsOf } from "../../../packages/gateway/src/openapi/operations.ts";
 import { readDocument } from "../../../packages/gateway/src/openapi/document.ts";
+import { operationsOf } from "../../../packages/gateway/src/openapi/operations.ts";
+import { References } from "../../../packages/gateway/src/openapi/references.ts";
 import { toolShape } from "../../../packages/gateway/src/openapi/tool-shape.ts";
 import { compile } from "../../../packages/gateway/src/openapi/validator.ts";
 

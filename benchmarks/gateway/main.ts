@@ -1,0 +1,113 @@
+/**
+ * CPU time of the server process per MCP `tools/call` over keep-alive connections, read from /proc: raw node:http that
+ * answers itself, a proxy of bytes, a proxy made of the SDK's client and server, the gateway with a known bearer and a
+ * limit (light), and with permissions, an audit row, injection and redaction too (full; in-process stand-ins for the
+ * neighbours, so that only the gateway's own share is measured).
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { Pool } from "undici";
+import { interleaved, report, round } from "../support/measure.ts";
+
+const CALLS = 4000;
+const PARALLEL = 16;
+const ROUNDS = 5;
+const TICKS_PER_SECOND = 100;
+const children: ChildProcess[] = [];
+
+async function start(kind: string, upstream = ""): Promise<{ readonly url: string; readonly pid: number }> {
+  const child = spawn(
+    process.execPath,
+    ["--conditions=@ashlar/source", fileURLToPath(new URL("contender.ts", import.meta.url)), kind, upstream],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  children.push(child);
+  const [url] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), "line")) as [string];
+  return { url, pid: child.pid ?? 0 };
+}
+
+const cpuSeconds = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+};
+
+const meta = {
+  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+  "io.modelcontextprotocol/clientInfo": { name: "bench", version: "1" },
+  "io.modelcontextprotocol/clientCapabilities": {},
+};
+const headers = {
+  "content-type": "application/json",
+  accept: "application/json, text/event-stream",
+  authorization: "Bearer caller",
+  "mcp-protocol-version": "2026-07-28",
+  "mcp-method": "tools/call",
+  "mcp-name": "read",
+};
+
+async function load(pool: Pool, calls: number): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < calls) {
+      const id = next++;
+      const body = JSON.stringify({
+        jsonrpc: "2.0",
+        id,
+        method: "tools/call",
+        params: { name: "read", arguments: { id: "T-1" }, _meta: meta },
+      });
+      const answer = await pool.request({ method: "POST", path: "/mcp", headers, body });
+      const text = await answer.body.text();
+      if (answer.statusCode !== 200 || !text.includes("T-1 is open"))
+        throw new Error(`${answer.statusCode}: ${text.slice(0, 300)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
+}
+
+try {
+  const upstream = await start("raw");
+  const negotiating = await start("upstream");
+  const kinds = ["raw", "bytes", "light", "full", "sdk"] as const;
+  const started = Object.fromEntries(
+    await Promise.all(
+      kinds.map(async (kind) => {
+        const { url, pid } = await start(kind, kind === "sdk" ? negotiating.url : upstream.url);
+        return [kind, { pid, pool: new Pool(new URL(url).origin, { connections: PARALLEL }) }] as const;
+      }),
+    ),
+  ) as Record<(typeof kinds)[number], { readonly pid: number; readonly pool: Pool }>;
+  for (const { pool } of Object.values(started)) await load(pool, 2000);
+  const microseconds = (kind: (typeof kinds)[number]) => async () => {
+    const { pid, pool } = started[kind];
+    const before = cpuSeconds(pid);
+    await load(pool, CALLS);
+    return ((cpuSeconds(pid) - before) / CALLS) * 1e6;
+  };
+  const found = await interleaved(
+    ROUNDS,
+    Object.fromEntries(kinds.map((kind) => [kind, microseconds(kind)])) as Record<
+      (typeof kinds)[number],
+      () => Promise<number>
+    >,
+  );
+  const rows = kinds.map((kind) => ({
+    server: kind,
+    "µs CPU per call": round(found[kind].p50),
+    min: round(found[kind].min),
+    max: round(found[kind].max),
+    "× bytes": round(found[kind].p50 / found.bytes.p50),
+  }));
+  report("gateway", rows, {
+    ratioToByteProxy: round(found.light.p50 / found.bytes.p50),
+    fullRatioToByteProxy: round(found.full.p50 / found.bytes.p50),
+    ratioToSdkProxy: round(found.sdk.p50 / found.light.p50),
+    fullPipelineUs: round(found.full.p50),
+  });
+  for (const { pool } of Object.values(started)) await pool.destroy();
+} finally {
+  for (const child of children) child.kill();
+}
