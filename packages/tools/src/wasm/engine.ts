@@ -91,16 +91,15 @@ export class Engine {
   }
 
   /**
-   * A script first, so that declarations stay in the context. One that awaits at its top, or declares a name a second
-   * time, does not parse as a script: nothing of it has run then, and it is read again in the form that does.
+   * A script first, so that declarations stay in the context; one that awaits at its top does not parse as a script, and
+   * is read again as the body of an async function.
    */
   #evaluate(context: QuickJSContext, code: string): ReturnType<QuickJSContext["evalCode"]> {
-    const first = context.evalCode(code, "cell.js", { type: "global" });
-    if (first.error === undefined) return first;
-    const again = secondReading(context, first.error, code);
-    if (again === undefined) return first;
+    const first = context.evalCode(redeclarable(code), "cell.js", { type: "global" });
+    if (first.error === undefined || !/\bawait\b/.test(code)) return first;
+    if (described(context.dump(first.error)).name !== "SyntaxError") return first;
     first.error.dispose();
-    return context.evalCode(again, "cell.js", { type: "global" });
+    return context.evalCode(`(async () => {\n${code}\n})()`, "cell.js", { type: "global" });
   }
 
   #settle(realm: Realm, outcome: ReturnType<QuickJSContext["evalCode"]>): EngineResult {
@@ -226,12 +225,9 @@ function fileArgument(context: QuickJSContext, handle: QuickJSHandle | undefined
   return context.getArrayBuffer(handle).consume(({ value }) => new Uint8Array(value));
 }
 
-function secondReading(context: QuickJSContext, error: QuickJSHandle, code: string): string | undefined {
-  const { name, message } = described(context.dump(error));
-  if (name !== "SyntaxError") return undefined;
-  if (message.startsWith("redeclaration of")) return code.replace(/^(?:const|let)(?=\s)/gm, "var");
-  return /\bawait\b/.test(code) ? `(async () => {\n${code}\n})()` : undefined;
-}
+/** As notebooks have it: a `const` may be declared again by a later run. Source with template text is left alone. */
+const redeclarable = (code: string): string =>
+  code.includes("`") ? code : code.replace(/^(?:const|let)(?=\s)/gm, "var");
 
 function failure(context: QuickJSContext, error: QuickJSHandle): EngineResult {
   const { name, message, stack } = described(context.dump(error));

@@ -47,7 +47,7 @@ describe("programs", () => {
     within(plain, async (sandbox) => {
       const { id } = await sandbox.createContext({ language: "javascript" });
       await sandbox.run("globalThis.mine = 1", { context: id });
-      expect(value(await sandbox.run("typeof mine"))).toBe("undefined");
+      expect(value(await sandbox.run("typeof mine"))).toBe('"undefined"');
       await expect(sandbox.run("1", { context: "ctx_unknown" })).rejects.toMatchObject({
         code: "TOOLS_UNKNOWN_CONTEXT",
       });
