@@ -13,6 +13,7 @@ export type {
 export { systemClock, systemIds, uuidSource } from "./dialect.ts";
 export { ObservabilityError, type ObservabilityErrorCode } from "./errors.ts";
 export { InMemoryTraceStore } from "./in-memory/index.ts";
+export { type OtlpReceiverOptions, otlpReceiver } from "./otlp/otlp-receiver.ts";
 export { type ModelPrice, PriceTable, type PriceTableOptions, parsePriceTable } from "./price-table.ts";
 export type { Price, Pricing, TokenUsage } from "./pricing.ts";
 export { type PrintTimelineOptions, printTimeline } from "./printing/print-timeline.ts";

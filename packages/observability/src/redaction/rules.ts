@@ -54,11 +54,7 @@ export const builtInRules: readonly BuiltInRule[] = [
     keepsPrefix: true,
   },
   {
-    ...secret(
-      "url-password",
-      ["://"],
-      /((?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/?#@:"'<>]{0,256}:[^\s/?#@"'<>]{1,256}(?=@)/gi,
-    ),
+    ...secret("url-password", ["://"], /(:\/\/)[^\s/?#@:"'<>]{0,256}:[^\s/?#@"'<>]{1,256}(?=@)/gi),
     keepsPrefix: true,
   },
   {

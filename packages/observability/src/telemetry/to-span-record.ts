@@ -11,7 +11,7 @@ const kinds: Readonly<Record<SpanKind, SpanRecordKind>> = {
   [SpanKind.CONSUMER]: "consumer",
 };
 
-const toMs = ([seconds, nanoseconds]: HrTime): number => seconds * 1000 + Math.round(nanoseconds / 1000) / 1000;
+const toMs = ([seconds, nanoseconds]: HrTime): number => seconds * 1000 + Math.floor(nanoseconds / 1000) / 1000;
 
 export function toSpanRecord(span: ReadableSpan): SpanRecord {
   const { traceId, spanId } = span.spanContext();
