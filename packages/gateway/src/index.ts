@@ -25,8 +25,14 @@ export type { Facet, Facets, LimitRule, LimitsOptions } from "./limits/limits.ts
 export type { PermissionDecision, PermissionRequest, Permissions } from "./permissions.ts";
 export type { ModelUsage, Pricing } from "./pricing.ts";
 export type { Quota, RateDecision, RateLimiter } from "./rate-limiter.ts";
+export { searchedTools } from "./searched-tools.ts";
+export type { StandardResult, StandardSchema } from "./standard-schema.ts";
 export type { ForwardedMessage, Target, TargetAuth, TargetFactory, TargetParts } from "./target.ts";
+export { agentsTarget } from "./targets/agents-target.ts";
+export { type FunctionTool, functionsTarget } from "./targets/functions-target.ts";
+export { type HttpFunctionsOptions, httpFunctionsTarget } from "./targets/http-functions-target.ts";
 export { type McpTargetOptions, mcpTarget } from "./targets/mcp-target.ts";
+export { ToolSearch } from "./tool-search.ts";
 export type { ToolContent, ToolDescription, ToolResult, ToolSource } from "./tool-source.ts";
 export type { OutboundResponse, SendOptions, Transport } from "./transport.ts";
 export { UndiciTransport, type UndiciTransportOptions } from "./undici-transport.ts";
