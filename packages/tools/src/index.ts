@@ -33,4 +33,6 @@ export type { Endpoint, Sandbox, SnapshotRef } from "./sandbox.ts";
 export type { ProbeReport, SandboxBackend } from "./sandbox-backend.ts";
 export type { FileEntry, GrepMatch, SandboxFiles } from "./sandbox-files.ts";
 export type { SandboxLimits, SandboxMount, SandboxSpec } from "./sandbox-spec.ts";
+export { type HostedProcess, type HostedProgram, SandboxSessionHost } from "./session-host.ts";
+export { type Choice, strongestBackend } from "./strongest-backend.ts";
 export type { Workspaces } from "./workspaces.ts";

@@ -1,1 +1,1 @@
-export {};
+export { BubblewrapBackend, type BubblewrapBackendDeps } from "./bubblewrap-backend.ts";

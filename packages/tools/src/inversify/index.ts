@@ -1,1 +1,13 @@
-export { CLOCK, IDS } from "./tokens.ts";
+export { bubblewrapModule, processModule, toolsModule, wasmModule } from "./modules.ts";
+export {
+  CLOCK,
+  EGRESS_GATEWAY,
+  IDS,
+  MIN_ISOLATION,
+  SANDBOX_BACKEND,
+  SANDBOX_BACKENDS,
+  SANDBOX_CHOICE,
+  SANDBOX_SESSION_HOST,
+  SANDBOX_SPEC,
+  WORKSPACES,
+} from "./tokens.ts";

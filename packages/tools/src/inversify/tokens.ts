@@ -1,1 +1,23 @@
+import type { ServiceIdentifier } from "inversify";
+import type { EgressGateway } from "../egress.ts";
+import type { IsolationGrade } from "../grades.ts";
+import type { SandboxBackend } from "../sandbox-backend.ts";
+import type { SandboxSpec } from "../sandbox-spec.ts";
+import type { SandboxSessionHost } from "../session-host.ts";
+import type { Choice } from "../strongest-backend.ts";
+import type { Workspaces } from "../workspaces.ts";
+import { token } from "./binding.ts";
+
 export { CLOCK, IDS } from "./binding.ts";
+
+/** Bound once by each backend's module; `toolsModule` chooses among them. */
+export const SANDBOX_BACKENDS: ServiceIdentifier<SandboxBackend> = token("@ashlar/tools:SandboxBackends");
+export const MIN_ISOLATION: ServiceIdentifier<IsolationGrade> = token("@ashlar/tools:MinIsolation");
+/** The choice with every probe's report; resolve with `getAsync`. */
+export const SANDBOX_CHOICE: ServiceIdentifier<Choice> = token("@ashlar/tools:SandboxChoice");
+/** The chosen backend; resolve with `getAsync`. */
+export const SANDBOX_BACKEND: ServiceIdentifier<SandboxBackend> = token("@ashlar/tools:SandboxBackend");
+export const SANDBOX_SESSION_HOST: ServiceIdentifier<SandboxSessionHost> = token("@ashlar/tools:SandboxSessionHost");
+export const SANDBOX_SPEC: ServiceIdentifier<SandboxSpec> = token("@ashlar/tools:SandboxSpec");
+export const EGRESS_GATEWAY: ServiceIdentifier<EgressGateway> = token("@ashlar/tools:EgressGateway");
+export const WORKSPACES: ServiceIdentifier<Workspaces> = token("@ashlar/tools:Workspaces");

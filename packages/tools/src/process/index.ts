@@ -1,1 +1,1 @@
-export {};
+export { ProcessBackend, type ProcessBackendDeps } from "./process-backend.ts";

@@ -1,0 +1,230 @@
+import { spawn, spawnSync } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { chmodSync, existsSync, rmSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
+import type { Capabilities, Enforcement } from "../capabilities.ts";
+import { type CallContext, type Clock, type IdSource, systemClock, systemIds } from "../dialect.ts";
+import type { EgressGateway } from "../egress.ts";
+import { ToolsError } from "../errors.ts";
+import { GuestSandbox } from "../guest/guest-sandbox.ts";
+import { GUEST_COMMAND, type Launch } from "../guest/launch.ts";
+import { proveGuest } from "../guest/prove.ts";
+import { findNode, findPython } from "../internal/interpreters.ts";
+import type { Sandbox } from "../sandbox.ts";
+import type { ProbeReport, SandboxBackend } from "../sandbox-backend.ts";
+import type { SandboxSpec } from "../sandbox-spec.ts";
+import type { Workspaces } from "../workspaces.ts";
+import { type CgroupKeeper, cgroupLimits, findCgroups } from "./cgroups.ts";
+import { makeSkeleton, profile } from "./profile.ts";
+import { seccompFilter } from "./seccomp.ts";
+
+const ENVIRONMENT = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/workspace", LANG: "C.UTF-8", TMPDIR: "/tmp" };
+const SECCOMP_FD = 3;
+
+export interface BubblewrapBackendDeps {
+  readonly clock?: Clock;
+  readonly ids?: IdSource;
+  readonly egress?: EgressGateway;
+  readonly workspaces?: Workspaces;
+  /** Absolute paths, where they are not in the usual places. */
+  readonly bwrap?: string;
+  readonly python?: string;
+  readonly node?: string;
+}
+
+/** Linux namespaces through `bwrap`, filtered system calls, control groups where they can be had. */
+export class BubblewrapBackend implements SandboxBackend {
+  readonly name = "bubblewrap";
+  readonly grade = "namespace";
+  readonly #deps: BubblewrapBackendDeps;
+  readonly #sandboxes = new Set<GuestSandbox>();
+  readonly #bwrap: string;
+  readonly #filter: Buffer | undefined = seccompFilter(process.arch);
+  #report: Promise<ProbeReport> | undefined;
+  #python = "";
+  #node: string | undefined;
+  #skeleton = "";
+  #cgroups: CgroupKeeper | undefined;
+
+  constructor(deps: BubblewrapBackendDeps = {}) {
+    this.#deps = deps;
+    this.#bwrap = deps.bwrap ?? "/usr/bin/bwrap";
+  }
+
+  probe(): Promise<ProbeReport> {
+    this.#report ??= this.#probe();
+    return this.#report;
+  }
+
+  async create(context: CallContext, spec: SandboxSpec = {}): Promise<Sandbox> {
+    const report = await this.probe();
+    if (!report.ok)
+      throw new ToolsError("TOOLS_ISOLATION_UNAVAILABLE", `bubblewrap: ${report.reason} ${report.remedy}`);
+    for (const language of spec.languages ?? []) {
+      if (!report.capabilities.languages.includes(language)) {
+        throw new ToolsError(
+          "TOOLS_LANGUAGE_MISSING",
+          `bubblewrap has no ${language} here: ${report.capabilities.notes.join(" ")}`,
+        );
+      }
+    }
+    if (spec.image !== undefined)
+      throw new ToolsError("TOOLS_UNSUPPORTED", "bubblewrap has no images: use the container backend.");
+    return await this.#start(context, spec, report.capabilities);
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#sandboxes].map((sandbox) => sandbox.close()));
+    if (this.#skeleton !== "") rmSync(this.#skeleton, { recursive: true, force: true });
+    this.#skeleton = "";
+    this.#report = undefined;
+  }
+
+  async #start(context: CallContext, spec: SandboxSpec, capabilities: Capabilities): Promise<GuestSandbox> {
+    const id = (this.#deps.ids ?? systemIds).next("sbx");
+    const policy = spec.network ?? { mode: "none" };
+    if (policy.mode !== "none" && this.#deps.egress === undefined) {
+      throw new ToolsError("TOOLS_UNSUPPORTED", "The network needs an egress gateway: give one to the backend.");
+    }
+    const link = policy.mode === "none" ? undefined : await this.#deps.egress?.open(context, { sandbox: id, policy });
+    try {
+      const launch = this.#launch(id, spec, link?.socketPath);
+      const sandbox = await GuestSandbox.start({
+        ...{ id, context, spec, capabilities, launch, node: this.#node, workspaces: this.#deps.workspaces },
+        clock: this.#deps.clock ?? systemClock,
+        egress: link === undefined ? undefined : { link, socketInside: "/run/egress.sock" },
+      });
+      this.#sandboxes.add(sandbox);
+      void sandbox.closed.then(() => this.#sandboxes.delete(sandbox));
+      return sandbox;
+    } catch (error) {
+      await link?.close();
+      throw error;
+    }
+  }
+
+  #launch(id: string, spec: SandboxSpec, egressSocket: string | undefined): Launch {
+    const words = profile({
+      ...{ skeleton: this.#skeleton, spec, python: this.#python, node: this.#node, egressSocket },
+      seccompFd: this.#filter === undefined ? undefined : SECCOMP_FD,
+    });
+    const limits = cgroupLimits(spec.limits);
+    const group = this.#cgroups?.create(id, limits);
+    const root = process.getuid?.() === 0;
+    const user = String(1_000_000_000 + randomInt(1_000_000_000));
+    const drop = root ? ["/usr/bin/setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups"] : [];
+    const joins = (group?.join ?? []).map((list) => `echo $$ > ${list} || exit 125;`).join(" ");
+    const caps =
+      group === undefined ? `ulimit -v ${Math.floor(limits.memoryBytes / 1024) * 4}; ulimit -u 4096 2>/dev/null;` : "";
+    const child = spawn(
+      "/bin/sh",
+      ["-c", `${joins} ${caps} exec "$@"`, "sh", ...drop, this.#bwrap, ...words, "--", this.#python, ...GUEST_COMMAND],
+      { env: ENVIRONMENT, stdio: ["pipe", "pipe", "pipe", "pipe"], cwd: "/" },
+    );
+    (child.stdio[SECCOMP_FD] as Writable).on("error", () => {}).end(this.#filter);
+    let log = "";
+    (child.stderr as Readable).on("data", (chunk: Buffer) => {
+      if (log.length < 2000) log += chunk.toString("utf8");
+    });
+    const exited = new Promise<{ readonly reason: string }>((resolve) => {
+      child.once("error", (error) => resolve({ reason: error.message }));
+      child.once("close", (code, signal) =>
+        resolve({ reason: log.trim().slice(0, 500) || `ended with ${signal ?? code}` }),
+      );
+    });
+    return {
+      stdin: child.stdin as Writable,
+      stdout: child.stdout as Readable,
+      exited,
+      kill() {
+        child.kill("SIGKILL");
+        group?.kill();
+      },
+      release: async () => {
+        for (let tries = 0; group !== undefined && !group.remove() && tries < 100; tries++) {
+          group.kill();
+          await systemClock.sleep(10);
+        }
+      },
+    };
+  }
+
+  async #probe(): Promise<ProbeReport> {
+    const failed = (reason: string, remedy: string): ProbeReport => ({
+      ok: false,
+      backend: this.name,
+      grade: this.grade,
+      reason,
+      remedy,
+    });
+    if (process.platform !== "linux") return failed("bubblewrap needs Linux.", "Use the container backend or wasm.");
+    if (!existsSync(this.#bwrap))
+      return failed(`${this.#bwrap} is not there.`, "Install the package bubblewrap (0.8 or newer).");
+    const python = findPython(this.#deps.python === undefined ? undefined : [this.#deps.python]);
+    if (python === undefined)
+      return failed("No real Python 3.9 or newer answers.", "Install the package python3, or name its absolute path.");
+    this.#python = python;
+    this.#node = findNode(this.#deps.node === undefined ? undefined : [this.#deps.node]);
+    this.#skeleton = makeSkeleton();
+    chmodSync(this.#skeleton, 0o755);
+    this.#cgroups = findCgroups();
+    try {
+      const sandbox = await this.#start({ principal: { tenant: "ashlar-probe" } }, {}, this.#capabilities());
+      try {
+        if (this.#node !== undefined && (await sandbox.run("1 + 1", { language: "typescript" })).status !== "ok")
+          this.#node = undefined;
+        const found = await proveGuest(sandbox);
+        if (found !== undefined) return failed(found, "Do not use this backend here; report what it said.");
+      } finally {
+        await sandbox.close();
+      }
+      return { ok: true, backend: this.name, capabilities: this.#capabilities() };
+    } catch (error) {
+      rmSync(this.#skeleton, { recursive: true, force: true });
+      return failed(error instanceof Error ? error.message : String(error), remedy());
+    }
+  }
+
+  #capabilities(): Capabilities {
+    const kept: Enforcement = this.#cgroups === undefined ? "degraded" : "enforced";
+    const notes: string[] = [];
+    if (this.#cgroups === undefined) {
+      notes.push(
+        "No writable control groups: memory and processes are held by rlimits only, CPU not at all. Delegate a cgroup v2 subtree, or run under systemd-run --user --scope.",
+      );
+    }
+    if (this.#filter === undefined) notes.push(`No system call filter for ${process.arch}.`);
+    if (this.#node === undefined)
+      notes.push("No JavaScript: no Node with type stripping (22.13 or newer) that the user inside can read.");
+    return {
+      ...{
+        backend: this.name,
+        grade: this.grade,
+        commands: true,
+        pty: true,
+        interrupt: true,
+        ports: true,
+        pause: false,
+        snapshot: false,
+      },
+      languages: this.#node === undefined ? ["python"] : ["python", "javascript", "typescript"],
+      network: this.#deps.egress === undefined ? ["none"] : ["none", "allow", "packages", "open"],
+      limits: {
+        ...{ memory: kept, processes: kept, disk: "enforced", wallTime: "enforced", output: "enforced" },
+        cpus: this.#cgroups === undefined ? "none" : "enforced",
+      },
+      notes,
+    };
+  }
+}
+
+function remedy(): string {
+  const restricted = spawnSync("/bin/cat", ["/proc/sys/kernel/apparmor_restrict_unprivileged_userns"])
+    .stdout?.toString()
+    .trim();
+  if (restricted === "1")
+    return "Add an AppArmor profile with `userns` for bwrap, or set kernel.apparmor_restrict_unprivileged_userns=0.";
+  const off = spawnSync("/bin/cat", ["/proc/sys/kernel/unprivileged_userns_clone"]).stdout?.toString().trim();
+  if (off === "0") return "Set kernel.unprivileged_userns_clone=1.";
+  return "Check user.max_user_namespaces, and in a container its seccomp profile and masked /proc.";
+}

@@ -1,0 +1,91 @@
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ToolsError } from "../errors.ts";
+import type { SandboxSpec } from "../sandbox-spec.ts";
+
+const UID = 1000;
+/** Shown from the host's `/etc`, where they are there: what programs need to find libraries, fonts and certificates. */
+const SHOWN = [
+  "alternatives",
+  "fonts",
+  "ld.so.cache",
+  "ssl/certs",
+  "ca-certificates",
+  "matplotlibrc",
+  "localtime",
+  "mime.types",
+] as const;
+const RESERVED = ["/proc", "/sys", "/dev", "/etc", "/usr", "/workspace", "/tmp", "/run"] as const;
+
+/** A folder with the synthetic part of `/etc`, made once per backend; readable for the user inside. */
+export function makeSkeleton(): string {
+  const folder = mkdtempSync(join(tmpdir(), "ashlar-etc-"));
+  const etc = join(folder, "etc");
+  mkdirSync(etc, { mode: 0o755 });
+  const files = {
+    passwd: `root:x:0:0:root:/root:/usr/sbin/nologin\nsandbox:x:${UID}:${UID}:sandbox:/workspace:/bin/sh\n`,
+    group: `root:x:0:\nsandbox:x:${UID}:\n`,
+    hosts: "127.0.0.1 localhost\n::1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    "resolv.conf": "",
+    hostname: "sandbox\n",
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(etc, name), text, { mode: 0o644 });
+  for (const name of SHOWN) {
+    if (!existsSync(join("/etc", name))) continue;
+    mkdirSync(join(etc, name, ".."), { recursive: true, mode: 0o755 });
+    if (lstatSync(join("/etc", name)).isDirectory()) mkdirSync(join(etc, name), { recursive: true, mode: 0o755 });
+    else writeFileSync(join(etc, name), "", { mode: 0o644 });
+  }
+  return folder;
+}
+
+export interface ProfileOptions {
+  readonly skeleton: string;
+  readonly spec: SandboxSpec;
+  readonly python: string;
+  readonly node: string | undefined;
+  readonly seccompFd: number | undefined;
+  readonly egressSocket?: string | undefined;
+}
+
+/** The arguments of `bwrap` up to the program. */
+export function profile({ skeleton, spec, python, node, seccompFd, egressSocket }: ProfileOptions): readonly string[] {
+  const bytes = (spec.limits?.diskMiB ?? 256) * 1024 * 1024;
+  const [workspace, temporary] = [Math.ceil(bytes * 0.75), Math.floor(bytes * 0.25)];
+  const words: string[] = [
+    ...["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
+    ...["--uid", String(UID), "--gid", String(UID), "--cap-drop", "ALL", "--hostname", "sandbox"],
+    ...["--ro-bind", "/usr", "/usr"],
+  ];
+  for (const name of ["/bin", "/sbin", "/lib", "/lib64", "/lib32"]) {
+    if (!existsSync(name)) continue;
+    if (lstatSync(name).isSymbolicLink()) words.push("--symlink", readlinkSync(name), name);
+    else words.push("--ro-bind", name, name);
+  }
+  words.push("--ro-bind", join(skeleton, "etc"), "/etc");
+  for (const name of SHOWN) words.push("--ro-bind-try", join("/etc", name), join("/etc", name));
+  words.push("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev");
+  for (const name of ["/proc/sysrq-trigger", "/proc/irq", "/proc/bus"]) {
+    if (existsSync(name)) words.push("--ro-bind", name, name);
+  }
+  words.push("--size", String(1024 * 1024), "--tmpfs", "/dev/shm");
+  words.push("--size", String(workspace), "--tmpfs", "/workspace", "--size", String(temporary), "--tmpfs", "/tmp");
+  for (const interpreter of [python, node]) {
+    if (interpreter !== undefined && !interpreter.startsWith("/usr/"))
+      words.push("--ro-bind", interpreter, interpreter);
+  }
+  for (const { source, target, writable } of spec.mounts ?? []) {
+    if (
+      RESERVED.some((path) => target === path || (target.startsWith(`${path}/`) && !target.startsWith("/workspace/")))
+    ) {
+      throw new ToolsError("TOOLS_INVALID", `Nothing can be mounted at ${target}: choose a folder of its own.`);
+    }
+    words.push(writable ? "--bind" : "--ro-bind", source, target);
+  }
+  if (egressSocket !== undefined) words.push("--ro-bind", egressSocket, "/run/egress.sock");
+  words.push("--remount-ro", "/", "--chdir", "/workspace");
+  if (seccompFd !== undefined) words.push("--seccomp", String(seccompFd));
+  return words;
+}

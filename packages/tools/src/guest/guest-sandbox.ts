@@ -1,0 +1,401 @@
+import type { Server } from "node:net";
+import { StringDecoder } from "node:string_decoder";
+import type { Capabilities } from "../capabilities.ts";
+import type { CommandResult, ExecOptions, SandboxProcess, SpawnOptions } from "../command.ts";
+import type { CallContext, Clock } from "../dialect.ts";
+import type { EgressLink } from "../egress.ts";
+import { ToolsError } from "../errors.ts";
+import type { Execution, ExecutionContext, Language, MimeBundle, RunOptions } from "../execution.ts";
+import type { NetworkMode, NetworkPolicy } from "../network-policy.ts";
+import type { Endpoint, Sandbox } from "../sandbox.ts";
+import type { SandboxFiles } from "../sandbox-files.ts";
+import type { SandboxSpec } from "../sandbox-spec.ts";
+import type { Workspaces } from "../workspaces.ts";
+import { GuestChannel } from "./channel.ts";
+import { exposePort } from "./expose.ts";
+import { guestFiles } from "./guest-files.ts";
+import { startProcess } from "./guest-process.ts";
+import { guestSource, kernels, type Launch } from "./launch.ts";
+
+/** Code that takes no interrupt is killed after this, and its variables with it. */
+const INTERRUPT_GRACE_MS = 1000;
+const FORWARD_PORT = 3128;
+const WIDTH: Readonly<Record<NetworkMode, number>> = { none: 0, allow: 1, packages: 1, open: 2 };
+
+export interface GuestSandboxDeps {
+  readonly id: string;
+  readonly context: CallContext;
+  readonly spec: SandboxSpec;
+  readonly capabilities: Capabilities;
+  readonly launch: Launch;
+  readonly clock: Clock;
+  /** Absolute path inside, where JavaScript is offered. */
+  readonly node?: string | undefined;
+  readonly workspaces?: Workspaces | undefined;
+  readonly egress?: { readonly link: EgressLink; readonly socketInside: string } | undefined;
+}
+
+/** A sandbox that a guest program serves: the same behind every boundary that can pass stdin and stdout. */
+export class GuestSandbox implements Sandbox {
+  readonly id: string;
+  readonly capabilities: Capabilities;
+  readonly workspace: string;
+  readonly files: SandboxFiles;
+  readonly ports: Sandbox["ports"];
+  readonly closed: Promise<{ readonly reason: string }>;
+  readonly #deps: GuestSandboxDeps;
+  readonly #channel: GuestChannel;
+  readonly #contexts = new Map<string, Language>();
+  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #servers = new Set<Server>();
+  #policy: NetworkPolicy;
+  #processes = 0;
+  #dead: ToolsError | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(deps: GuestSandboxDeps) {
+    this.#deps = deps;
+    this.id = deps.id;
+    this.capabilities = deps.capabilities;
+    this.workspace = deps.launch.workspace ?? "/workspace";
+    this.#policy = deps.spec.network ?? { mode: "none" };
+    this.#channel = new GuestChannel(deps.launch.stdin, deps.launch.stdout, (error) => {
+      this.#dead = error;
+      deps.launch.kill();
+    });
+    this.files = guestFiles(() => this.#open());
+    this.ports = { expose: (port): Promise<Endpoint> => exposePort(this.#open(), port, this.#servers) };
+    this.closed = deps.launch.exited.then(async ({ reason }) => {
+      this.#dead ??= new ToolsError("TOOLS_SANDBOX_DIED", `Sandbox ${deps.id} has ended (${reason}): create another.`);
+      this.#channel.close(this.#dead);
+      for (const server of this.#servers) server.close();
+      await deps.egress?.link.close().catch(() => {});
+      await deps.launch.release();
+      return { reason: this.#closing === undefined ? reason : "closed" };
+    });
+  }
+
+  static async start(deps: GuestSandboxDeps): Promise<GuestSandbox> {
+    const sandbox = new GuestSandbox(deps);
+    try {
+      deps.launch.stdin.write(guestSource());
+      await sandbox.#channel.call("init", {
+        workspace: sandbox.workspace,
+        roots: deps.launch.roots ?? ["/workspace", "/tmp"],
+        environment: { ...deps.egress?.link.environment(FORWARD_PORT), ...deps.spec.environment },
+        kernels: kernels(deps.node),
+        ...(deps.egress === undefined ? {} : { forward: { port: FORWARD_PORT, socket: deps.egress.socketInside } }),
+      }).result;
+      if (deps.spec.workspace !== undefined) await sandbox.#restore(deps.spec.workspace);
+      return sandbox;
+    } catch (error) {
+      deps.launch.kill();
+      await sandbox.closed;
+      throw error;
+    } finally {
+      const { lifetimeMs } = deps.spec.limits ?? {};
+      if (lifetimeMs !== undefined) {
+        const ended = new AbortController();
+        void sandbox.closed.then(() => ended.abort());
+        deps.clock.sleep(lifetimeMs, { signal: ended.signal }).then(
+          () => sandbox.close(),
+          () => {},
+        );
+      }
+    }
+  }
+
+  async run(code: string, options: RunOptions = {}): Promise<Execution> {
+    this.#open();
+    const language = this.#language(options);
+    const context = options.context ?? `default:${language}`;
+    const before = this.#queues.get(context) ?? Promise.resolve();
+    const execution = before.then(() => this.#execute(context, language, code, options));
+    this.#queues.set(
+      context,
+      execution.catch(() => {}),
+    );
+    return await execution;
+  }
+
+  async createContext({
+    language,
+    cwd,
+  }: {
+    readonly language: Language;
+    readonly cwd?: string;
+  }): Promise<ExecutionContext> {
+    const channel = this.#open();
+    this.#offered(language);
+    const id = `${language}-${this.#contexts.size + 1}`;
+    await channel.call("context.open", { context: id, language, ...(cwd === undefined ? {} : { cwd }) }).result;
+    this.#contexts.set(id, language);
+    return { id, language };
+  }
+
+  async clearContext(context: string | { readonly language: Language }): Promise<void> {
+    const id = typeof context === "string" ? context : `default:${context.language}`;
+    if (typeof context === "string") this.#language({ context });
+    await this.#open().call("context.close", { context: id }).result;
+  }
+
+  async exec(command: readonly string[], options: ExecOptions = {}): Promise<CommandResult> {
+    const channel = this.#open();
+    const { limits } = this.#deps.spec;
+    const started = this.#deps.clock.now();
+    const limit = options.maxOutputBytes ?? limits?.outputBytes ?? 1024 * 1024;
+    const output = new Output(options.onOutput);
+    const stdin = typeof options.stdin === "string" ? Buffer.from(options.stdin) : options.stdin;
+    const call = channel.call(
+      "spawn",
+      { command, limit, ...settings(options) },
+      {
+        onData(number, data) {
+          output.add(number, data);
+          call.grant(number, data.length);
+        },
+      },
+    );
+    const kill = (): void => void channel.call("signal", { task: call.id, signal: "SIGKILL" }).result.catch(() => {});
+    let timedOut = false;
+    const release = this.#deadline(options.timeoutMs ?? limits?.wallTimeMs ?? 60_000, options.signal, (aborted) => {
+      timedOut = !aborted;
+      kill();
+    });
+    try {
+      if (stdin !== undefined) void call.send(stdin).then(() => call.end());
+      else call.end();
+      const result = await call.result;
+      options.signal?.throwIfAborted();
+      return {
+        ...(typeof result.signal === "string" ? { signal: result.signal } : {}),
+        ...(typeof result.code === "number" ? { exitCode: result.code } : {}),
+        stdout: output.text(1),
+        stderr: output.text(2),
+        truncated: Number(result.dropped ?? 0) > 0,
+        timedOut,
+        durationMs: this.#deps.clock.now() - started,
+      };
+    } catch (error) {
+      throw options.signal?.aborted ? cancelled(options.signal) : error;
+    } finally {
+      release();
+    }
+  }
+
+  async spawn(command: readonly string[], options: SpawnOptions = {}): Promise<SandboxProcess> {
+    const args = { command, ...settings(options), ...(options.pty === undefined ? {} : { pty: options.pty }) };
+    this.#processes += 1;
+    return await startProcess(this.#open(), `${this.id}.${this.#processes}`, args, options.signal);
+  }
+
+  async setNetwork(policy: NetworkPolicy): Promise<void> {
+    this.#open();
+    if (
+      !this.#deps.spec.networkMutable &&
+      (WIDTH[policy.mode] > WIDTH[this.#policy.mode] ||
+        (policy.mode !== "none" && WIDTH[policy.mode] === WIDTH[this.#policy.mode]))
+    ) {
+      throw new ToolsError(
+        "TOOLS_NETWORK_REFUSED",
+        "This sandbox's network may only be tightened: create it with networkMutable to widen it.",
+      );
+    }
+    if (this.#deps.egress === undefined) {
+      if (policy.mode === "none") return;
+      throw new ToolsError(
+        "TOOLS_UNSUPPORTED",
+        "This sandbox was created without a way out: create one with a network policy.",
+      );
+    }
+    await this.#deps.egress.link.setPolicy(policy);
+    this.#policy = policy;
+  }
+
+  async interrupt(context?: string): Promise<void> {
+    await this.#open().call("interrupt", context === undefined ? {} : { context }).result;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const alive = this.#dead === undefined;
+    try {
+      const { workspace } = this.#deps.spec;
+      const { workspaces, context } = this.#deps;
+      if (alive && workspace !== undefined && workspaces !== undefined) {
+        await workspaces.save(context, workspace, await this.files.pack());
+      }
+    } finally {
+      this.#dead ??= new ToolsError("TOOLS_CLOSED", `Sandbox ${this.id} is closed: create another.`);
+      this.#channel.close(this.#dead);
+      this.#deps.launch.kill();
+      await this.closed;
+    }
+  }
+
+  async #restore(workspace: string): Promise<void> {
+    const { workspaces, context } = this.#deps;
+    if (workspaces === undefined) {
+      throw new ToolsError("TOOLS_INVALID", "A workspace was named, but the backend was given no Workspaces port.");
+    }
+    const archive = await workspaces.restore(context, workspace);
+    if (archive !== undefined) await this.files.unpack(archive);
+  }
+
+  #open(): GuestChannel {
+    if (this.#dead !== undefined) throw this.#dead;
+    return this.#channel;
+  }
+
+  #language({ language, context }: RunOptions): Language {
+    if (context !== undefined && !context.startsWith("default:")) {
+      const known = this.#contexts.get(context);
+      if (known === undefined)
+        throw new ToolsError("TOOLS_UNKNOWN_CONTEXT", `There is no context ${context}: createContext gives one.`);
+      return known;
+    }
+    const wanted =
+      language ??
+      (context?.slice("default:".length) as Language | undefined) ??
+      this.capabilities.languages[0] ??
+      "python";
+    this.#offered(wanted);
+    return wanted;
+  }
+
+  #offered(language: Language): void {
+    if (this.capabilities.languages.includes(language)) return;
+    throw new ToolsError(
+      "TOOLS_LANGUAGE_MISSING",
+      `This sandbox has ${this.capabilities.languages.join(", ")}, not ${language}.`,
+    );
+  }
+
+  async #execute(context: string, language: Language, code: string, options: RunOptions): Promise<Execution> {
+    const channel = this.#open();
+    if (options.signal?.aborted) throw cancelled(options.signal);
+    const { limits } = this.#deps.spec;
+    const started = this.#deps.clock.now();
+    const output = new Output(options.onOutput);
+    const results: MimeBundle[] = [];
+    let truncated = false;
+    let timedOut = false;
+    let killed = false;
+    const call = channel.call(
+      "run",
+      { context, language, code, limit: limits?.outputBytes ?? 1024 * 1024 },
+      {
+        onData(number, data) {
+          output.add(number, data);
+          call.grant(number, data.length);
+        },
+        onEvent(event) {
+          if (typeof event.dropped === "number") truncated ||= event.dropped > 0;
+          else results.push(bundleOf(event));
+        },
+      },
+    );
+    let releaseGrace = (): void => {};
+    const release = this.#deadline(options.timeoutMs ?? limits?.wallTimeMs ?? 60_000, options.signal, (aborted) => {
+      timedOut = !aborted;
+      call.cancel();
+      releaseGrace = this.#deadline(INTERRUPT_GRACE_MS, undefined, () => {
+        killed = true;
+        void channel.call("context.close", { context }).result.catch(() => {});
+      });
+    });
+    try {
+      const outcome = await call.result;
+      if (options.signal?.aborted) throw cancelled(options.signal);
+      const died = "died" in outcome;
+      const status = timedOut
+        ? "timeout"
+        : died
+          ? "died"
+          : outcome.status === "error" || outcome.status === "interrupted"
+            ? outcome.status
+            : "ok";
+      return {
+        status: killed && !timedOut ? "interrupted" : status,
+        context,
+        results,
+        stdout: output.text(1),
+        stderr: output.text(2),
+        truncated: truncated || outcome.cut === true,
+        ...(outcome.status === "error" ? { error: errorOf(outcome.error) } : {}),
+        stateLost: died,
+        durationMs: this.#deps.clock.now() - started,
+      };
+    } finally {
+      release();
+      releaseGrace();
+    }
+  }
+
+  #deadline(ms: number, signal: AbortSignal | undefined, reached: (aborted: boolean) => void): () => void {
+    const done = new AbortController();
+    this.#deps.clock.sleep(ms, { signal: done.signal }).then(
+      () => reached(false),
+      () => {},
+    );
+    const aborted = (): void => reached(true);
+    signal?.addEventListener("abort", aborted, { once: true });
+    if (signal?.aborted) aborted();
+    return () => {
+      done.abort();
+      signal?.removeEventListener("abort", aborted);
+    };
+  }
+}
+
+class Output {
+  readonly #pieces: Record<number, Buffer[]> = { 1: [], 2: [] };
+  readonly #decoders: Record<number, StringDecoder> = { 1: new StringDecoder("utf8"), 2: new StringDecoder("utf8") };
+  readonly #listener: ExecOptions["onOutput"];
+
+  constructor(listener: ExecOptions["onOutput"]) {
+    this.#listener = listener;
+  }
+
+  add(number: number, data: Buffer): void {
+    this.#pieces[number]?.push(Buffer.from(data));
+    const text = this.#listener === undefined ? "" : (this.#decoders[number]?.write(data) ?? "");
+    if (text !== "") this.#listener?.({ stream: number === 1 ? "stdout" : "stderr", text });
+  }
+
+  text(number: number): string {
+    return Buffer.concat(this.#pieces[number] ?? []).toString("utf8");
+  }
+}
+
+const settings = ({ cwd, environment }: SpawnOptions): Record<string, unknown> => ({
+  ...(cwd === undefined ? {} : { cwd }),
+  ...(environment === undefined ? {} : { environment }),
+});
+
+function bundleOf({ kind, data }: Record<string, unknown>): MimeBundle {
+  const forms = Object.entries(typeof data === "object" && data !== null ? data : {}).map(([media, form]) => [
+    media,
+    String(form),
+  ]);
+  return { kind: kind === "value" ? "value" : "display", data: Object.fromEntries(forms) };
+}
+
+function errorOf(value: unknown): { name: string; message: string; traceback: string } {
+  const { name, message, traceback } = (typeof value === "object" && value !== null ? value : {}) as Record<
+    string,
+    unknown
+  >;
+  return { name: String(name), message: String(message), traceback: String(traceback) };
+}
+
+const cancelled = (signal: AbortSignal): ToolsError =>
+  new ToolsError("TOOLS_CANCELLED", "The call was cancelled.", { cause: signal.reason });

@@ -1,0 +1,62 @@
+import { readFileSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
+
+/** A guest that was started inside a boundary, as its backend hands it over. */
+export interface Launch {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** Resolves when the boundary has ended with everything in it; never rejects. */
+  readonly exited: Promise<{ readonly reason: string }>;
+  /** Ends everything inside, at once. */
+  kill(): void;
+  /** Removes what the backend made on the host. Called once, after `exited`. */
+  release(): Promise<void>;
+  /** Shown to the guest when it differs from `/workspace`; where the backend keeps files on the host. */
+  readonly workspace?: string;
+  readonly roots?: readonly string[];
+}
+
+const folder = new URL("../../src/guest/programs/", import.meta.url);
+const program = (name: string): string => readFileSync(new URL(name, folder), "utf8");
+
+/** Reads the guest's source from stdin: nothing has to be mounted or copied. */
+export const GUEST_COMMAND: readonly string[] = [
+  "-I",
+  "-S",
+  "-c",
+  "import os\ndef t(n):\n b=b''\n while len(b)<n:\n  c=os.read(0,n-len(b))\n  if not c:os._exit(1)\n  b+=c\n return b\nexec(compile(t(int.from_bytes(t(4),'big')),'<guest>','exec'),{'__name__':'guest'})",
+];
+
+let source: Buffer | undefined;
+
+/** The guest's program with its length before it: the first bytes of its stdin. */
+export function guestSource(): Buffer {
+  if (source === undefined) {
+    const body = Buffer.from(
+      `${["guest.py", "processes.py", "files.py", "contexts.py", "kernel.py"].map(program).join("\n")}\nGuest(*private_descriptors()).run()\n`,
+    );
+    const head = Buffer.alloc(4);
+    head.writeUInt32BE(body.length);
+    source = Buffer.concat([head, body]);
+  }
+  return source;
+}
+
+/** How the guest starts each kernel: Python is forked from the guest itself. */
+export function kernels(node: string | undefined): Record<string, unknown> {
+  if (node === undefined) return { python: {} };
+  const start = [
+    node,
+    "--disable-warning=ExperimentalWarning",
+    "--input-type=module",
+    "-e",
+    program("kernel.mjs"),
+    "--",
+    "{fd}",
+  ];
+  return {
+    python: {},
+    javascript: { command: [...start, "javascript"] },
+    typescript: { command: [...start, "typescript"] },
+  };
+}
