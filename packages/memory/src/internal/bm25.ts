@@ -10,15 +10,13 @@ export interface Statistics {
 
 interface Text {
   own: number;
-  /** The passage that `own` is of, by index of query term. */
-  terms: ReadonlyMap<number, number>;
-  readonly question: boolean;
+  /** The passage that `own` is of. */
+  passage: number;
 }
 
 export interface Ranked {
   readonly text: number;
   readonly score: number;
-  explain(terms: readonly string[]): Explanation;
 }
 
 /** Robertson–Spärck Jones weight of a term, kept above 0. */
@@ -35,38 +33,34 @@ const saturate = (frequency: number, length: number, average: number, { k1, b }:
 export class Scores {
   readonly #ranking: Ranking;
   readonly #statistics: Statistics;
+  readonly #lists: readonly PostingList[];
   readonly #texts = new Map<number, Text>();
   /** Group → frequency of each query term in it. */
-  readonly #groups = new Map<number, Map<number, number>>();
+  readonly #groups = new Map<number, number[]>();
 
   constructor(lists: readonly PostingList[], statistics: Statistics, ranking: Ranking) {
     this.#ranking = ranking;
     this.#statistics = statistics;
-    const passages = new Map<number, { score: number; terms: Map<number, number> }>();
-    const average = statistics.length / Math.max(1, statistics.passages);
+    this.#lists = lists;
+    const passages = new Map<number, number>();
     lists.forEach((list, term) => {
-      const weight = weightOf(statistics.passages, list.length / 3);
       for (let at = 0; at < list.length; at += 3) {
-        const [document, frequency, length] = [list[at] as number, list[at + 1] as number, list[at + 2] as number];
-        const part = weight * saturate(frequency, length, average, ranking);
-        const passage = passages.get(document) ?? { score: 0, terms: new Map() };
-        passage.score += part;
-        passage.terms.set(term, part);
-        passages.set(document, passage);
+        const document = list[at] as number;
+        passages.set(document, (passages.get(document) ?? 0) + this.#part(list, at));
+        if (ranking.session === 0) continue;
         const group = groupOf(textOf(document));
-        const frequencies = this.#groups.get(group) ?? new Map<number, number>();
-        frequencies.set(term, (frequencies.get(term) ?? 0) + frequency);
-        this.#groups.set(group, frequencies);
+        let frequencies = this.#groups.get(group);
+        if (frequencies === undefined) {
+          frequencies = new Array<number>(lists.length).fill(0);
+          this.#groups.set(group, frequencies);
+        }
+        frequencies[term] = (frequencies[term] ?? 0) + (list[at + 1] as number);
       }
     });
-    for (const [document, { score, terms }] of passages) {
-      const text = this.#texts.get(textOf(document));
-      if (text === undefined) {
-        this.#texts.set(textOf(document), { own: score, terms, question: asksQuestion(document) });
-      } else if (score > text.own) {
-        text.own = score;
-        text.terms = terms;
-      }
+    for (const [passage, own] of passages) {
+      const text = this.#texts.get(textOf(passage));
+      if (text === undefined) this.#texts.set(textOf(passage), { own, passage });
+      else if (own > text.own) Object.assign(text, { own, passage });
     }
   }
 
@@ -78,25 +72,55 @@ export class Scores {
   /** Best first; of equal scores the later text. `lengths` are those of `groups`, in terms. */
   rank(lengths: readonly number[], spoken: ReadonlySet<number> | undefined): Ranked[] {
     const sessions = this.#sessions(lengths);
-    const { speaker, question } = this.#ranking;
     const ranked: Ranked[] = [];
     for (const text of this.#candidates()) {
-      const found = this.#texts.get(text);
-      const own = found?.own ?? 0;
-      const neighbours = this.#neighbours(text);
-      const session = sessions.get(groupOf(text)) ?? 0;
-      const factors = { speaker: spoken?.has(text) ? speaker : 1, question: found?.question ? question : 1 };
-      const score = (own + neighbours + session) * factors.speaker * factors.question;
-      const explain = (terms: readonly string[]): Explanation => ({
-        terms: Object.fromEntries([...(found?.terms ?? [])].map(([term, part]) => [terms[term] as string, part])),
-        own,
-        neighbours,
-        session,
-        ...factors,
-      });
-      ranked.push({ text, score, explain });
+      const { own, neighbours, session, speaker, question } = this.#parts(text, sessions, spoken);
+      const score = (own + neighbours + session) * speaker * question;
+      ranked.push({ text, score });
     }
     return ranked.sort((a, b) => b.score - a.score || b.text - a.text);
+  }
+
+  /** What the score of a ranked text is made of; the arguments are those of `rank`. */
+  explain(
+    text: number,
+    terms: readonly string[],
+    lengths: readonly number[],
+    spoken: ReadonlySet<number> | undefined,
+  ): Explanation {
+    const parts = this.#parts(text, this.#sessions(lengths), spoken);
+    const passage = this.#texts.get(text)?.passage;
+    const byTerm: Record<string, number> = {};
+    this.#lists.forEach((list, index) => {
+      for (let at = 0; at < list.length; at += 3) {
+        if (list[at] === passage) byTerm[terms[index] as string] = this.#part(list, at);
+      }
+    });
+    return { terms: byTerm, ...parts };
+  }
+
+  #parts(
+    text: number,
+    sessions: ReadonlyMap<number, number>,
+    spoken: ReadonlySet<number> | undefined,
+  ): Omit<Explanation, "terms"> {
+    const found = this.#texts.get(text);
+    const { speaker, question } = this.#ranking;
+    return {
+      own: found?.own ?? 0,
+      neighbours: this.#neighbours(text),
+      session: sessions.get(groupOf(text)) ?? 0,
+      speaker: spoken?.has(text) ? speaker : 1,
+      question: found !== undefined && asksQuestion(found.passage) ? question : 1,
+    };
+  }
+
+  /** What one posting adds to its passage. */
+  #part(list: PostingList, at: number): number {
+    const { passages, length } = this.#statistics;
+    const average = length / Math.max(1, passages);
+    const weight = weightOf(passages, list.length / 3);
+    return weight * saturate(list[at + 1] as number, list[at + 2] as number, average, this.#ranking);
   }
 
   #candidates(): ReadonlySet<number> {
@@ -127,19 +151,20 @@ export class Scores {
     if (session === 0) return new Map();
     const { groups } = this;
     const { sessions, length } = this.#statistics;
-    const holding = new Map<number, number>();
-    for (const frequencies of this.#groups.values()) {
-      for (const term of frequencies.keys()) holding.set(term, (holding.get(term) ?? 0) + 1);
-    }
+    const holding = this.#lists.map((_, term) => {
+      let count = 0;
+      for (const frequencies of this.#groups.values()) if (frequencies[term] !== 0) count += 1;
+      return count;
+    });
     const average = length / Math.max(1, sessions);
     return new Map(
       groups.map((group, index) => {
-        const frequencies = [...(this.#groups.get(group) ?? [])].sort(([a], [b]) => a - b);
         let score = 0;
-        for (const [term, frequency] of frequencies) {
-          const weight = weightOf(sessions, holding.get(term) ?? 0);
+        this.#groups.get(group)?.forEach((frequency, term) => {
+          if (frequency === 0) return;
+          const weight = weightOf(sessions, holding[term] ?? 0);
           score += weight * saturate(frequency, lengths[index] ?? average, average, this.#ranking);
-        }
+        });
         return [group, session * score];
       }),
     );

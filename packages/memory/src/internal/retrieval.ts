@@ -2,7 +2,7 @@ import type { CallContext, Clock } from "../dialect.ts";
 import { MemoryError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { MemoryStore, Scope } from "../memory-store.ts";
-import type { Ranking } from "../ranking.ts";
+import type { Explanation, Ranking } from "../ranking.ts";
 import type { SearchHit, SearchQuery } from "../search.ts";
 import { type Ranked, Scores } from "./bm25.ts";
 import { groupOf, positionOf, textOf } from "./document-number.ts";
@@ -22,6 +22,11 @@ export interface RetrievalDeps {
 
 const MOST_TERMS = 64;
 const PAGE = 64;
+
+interface Order {
+  readonly ranked: readonly Ranked[];
+  explain(text: number): Explanation;
+}
 
 /** Ranks, then reads rows best first until enough of them are what was asked for. */
 export class Retrieval {
@@ -47,12 +52,13 @@ export class Retrieval {
   async #source(scope: Scope, source: Source, query: SearchQuery, topK: number): Promise<readonly SearchHit[]> {
     const terms = [...new Set(termsOf(query.text))].slice(0, MOST_TERMS);
     if (terms.length === 0) return [];
-    const ranked = await (source === "events"
+    const { ranked, explain } = await (source === "events"
       ? this.#rankEvents(scope, terms, query.text)
       : this.#rankRecords(scope, terms));
     const hits: SearchHit[] = [];
-    for (let start = 0; start < ranked.length && hits.length < topK; start += PAGE) {
-      const page = ranked.slice(start, start + PAGE);
+    const step = Math.min(PAGE, topK + 6);
+    for (let start = 0; start < ranked.length && hits.length < topK; start += step) {
+      const page = ranked.slice(start, start + step);
       const { values } = await this.#deps.store.read(scope, {
         keys: page.map(({ text }) =>
           source === "events" ? keys.event(groupOf(text), positionOf(text)) : keys.record(positionOf(text)),
@@ -63,14 +69,14 @@ export class Retrieval {
         if (value === undefined || hits.length >= topK) return;
         const hit = source === "events" ? this.#event(value, each, query) : this.#record(value, each, query);
         if (hit !== undefined) {
-          hits.push(query.explain === true ? { ...hit, explanation: each.explain(terms) } : hit);
+          hits.push(query.explain === true ? { ...hit, explanation: explain(each.text) } : hit);
         }
       });
     }
     return hits;
   }
 
-  async #rankEvents(scope: Scope, terms: readonly string[], text: string): Promise<readonly Ranked[]> {
+  async #rankEvents(scope: Scope, terms: readonly string[], text: string): Promise<Order> {
     const words = [...new Set(wordsOf(text))].slice(0, MOST_TERMS);
     const found = await this.#deps.store.read(scope, {
       counters: statisticsOf("events"),
@@ -83,21 +89,24 @@ export class Retrieval {
       this.#deps.ranking,
     );
     const { groups } = scores;
-    if (groups.length === 0) return [];
     const named = found.postings.slice(terms.length).filter((list) => list.length > 0);
     const spoken = named.length === 1 ? new Set(named[0]?.filter((_, at) => at % 3 === 0).map(textOf)) : undefined;
     const { counters: lengths } = await this.#deps.store.read(scope, { counters: groups.map(groupLength) });
-    return scores.rank(lengths, spoken);
+    return {
+      ranked: scores.rank(lengths, spoken),
+      explain: (each) => scores.explain(each, terms, lengths, spoken),
+    };
   }
 
-  async #rankRecords(scope: Scope, terms: readonly string[]): Promise<readonly Ranked[]> {
+  async #rankRecords(scope: Scope, terms: readonly string[]): Promise<Order> {
     const { counters, postings } = await this.#deps.store.read(scope, {
       counters: statisticsOf("records"),
       terms: terms.map((term) => termKey("records", term)),
     });
     const [passages = 0, length = 0] = counters;
     const alone = { ...this.#deps.ranking, before: 0, after: 0, session: 0 };
-    return new Scores(postings, { passages, length, sessions: 1 }, alone).rank([], undefined);
+    const scores = new Scores(postings, { passages, length, sessions: 1 }, alone);
+    return { ranked: scores.rank([], undefined), explain: (each) => scores.explain(each, terms, [], undefined) };
   }
 
   #event(

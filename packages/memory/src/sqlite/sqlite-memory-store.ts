@@ -40,7 +40,11 @@ export class SqliteMemoryStore implements MemoryStore {
   }
 
   async commit(scope: Scope, batch: Batch): Promise<boolean> {
-    return this.#guard(() => this.#commit(scope, batch));
+    return this.#guard(() => {
+      const written = this.#commit(scope, batch);
+      if (written) this.#id(scope);
+      return written;
+    });
   }
 
   async version({ tenant, memory }: Scope): Promise<number> {
