@@ -1,0 +1,1 @@
+export { DiskBlobStore, type DiskBlobStoreDeps } from "./disk-blob-store.ts";

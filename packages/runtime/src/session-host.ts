@@ -1,0 +1,36 @@
+import type { CallContext } from "./dialect.ts";
+
+/** In rising order. */
+export type IsolationGrade = "none" | "process" | "language" | "namespace" | "kernel" | "vm";
+
+export interface HostedLimits {
+  readonly memoryMiB?: number;
+  readonly cpus?: number;
+  readonly processes?: number;
+  readonly diskMiB?: number;
+}
+
+export interface HostedProgram {
+  readonly command: readonly string[];
+  /** All that the program sees of an environment; nothing is inherited. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Folder that is the program's working directory. */
+  readonly workspace?: string;
+  readonly limits?: HostedLimits;
+}
+
+export interface HostedProcess {
+  readonly stdin: WritableStream<Uint8Array>;
+  readonly stdout: ReadableStream<Uint8Array>;
+  readonly stderr: ReadableStream<Uint8Array>;
+  readonly exit: Promise<{ readonly code?: number; readonly signal?: string; readonly reason?: string }>;
+  /** Ends the whole tree: politely first when `graceMs` is given. Resolves when it is gone. */
+  kill(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+/** Start this program somewhere and talk to it. */
+export interface SessionHost {
+  readonly grade: IsolationGrade;
+  /** A limit that the host cannot hold is refused with a typed error, never ignored. */
+  start(context: CallContext, program: HostedProgram): Promise<HostedProcess>;
+}
