@@ -56,8 +56,9 @@ async function tunnel(
 ): Promise<{ readonly status: number; readonly socket: Socket }> {
   const request = httpRequest({ socketPath: link.socketPath, method: "CONNECT", path: authority });
   request.end();
-  const [response, socket] = await once(request, "connect");
+  const [response, socket, head] = await once(request, "connect");
   socket.on("error", () => {});
+  if (head.length > 0) socket.unshift(head);
   closers.push(() => socket.destroy());
   return { status: response.statusCode, socket };
 }
