@@ -1,6 +1,7 @@
 export type { AgentDescription, AgentEvent, AgentSessions } from "./agent-sessions.ts";
 export type { AgentConventions } from "./agents/conventions.ts";
 export { anyone } from "./anonymous.ts";
+export { ApiKeys, type NewApiKey } from "./api-keys.ts";
 export type { CredentialInjector, OutboundRequest } from "./credential-injector.ts";
 export type {
   CallContext,
@@ -17,8 +18,10 @@ export type {
 export { systemClock, systemIds, uuidSource } from "./dialect.ts";
 export { GatewayError, type GatewayErrorCode } from "./errors.ts";
 export { type Connection, Gateway, type GatewayDeps } from "./gateway.ts";
+export type { ApiKeyRecord, GatewayStore } from "./gateway-store.ts";
 export type { ResourceMetadata } from "./http/auth.ts";
 export type { OriginOptions } from "./http/origin.ts";
+export { InMemoryGatewayStore } from "./in-memory/in-memory-gateway-store.ts";
 export { InMemoryRateLimiter } from "./in-memory/in-memory-rate-limiter.ts";
 export type { InboundAuthenticator } from "./inbound-authenticator.ts";
 export type { Facet, Facets, LimitRule, LimitsOptions } from "./limits/limits.ts";

@@ -16,12 +16,25 @@ const SEARCH: ToolDescription = {
   },
 };
 
+/** Callers who may see different tools have different indexes. */
+const MAX_INDEXES = 16;
+
 /**
  * Offers one tool, `search_tools`, in place of a long list; every tool of the source can still be called by its name.
  * What a caller may not see, search does not find, because the source does not list it.
  */
 export function searchedTools(source: ToolSource): ToolSource {
-  const indexes = new WeakMap<readonly ToolDescription[], ToolSearch>();
+  const indexes: { readonly tools: readonly ToolDescription[]; readonly search: ToolSearch }[] = [];
+
+  function indexOf(tools: readonly ToolDescription[]): ToolSearch {
+    const known = indexes.find((each) => same(each.tools, tools));
+    if (known !== undefined) return known.search;
+    const search = new ToolSearch(tools);
+    indexes.unshift({ tools, search });
+    indexes.length = Math.min(indexes.length, MAX_INDEXES);
+    return search;
+  }
+
   return {
     list: async () => [SEARCH],
     async call(context: CallContext, name: string, args: Json): Promise<ToolResult> {
@@ -31,13 +44,11 @@ export function searchedTools(source: ToolSource): ToolSource {
         throw new GatewayError("GATEWAY_INVALID", "`query` must be a string and `limit` a number from 1 to 50.");
       }
       const tools = await source.list(context);
-      let index = indexes.get(tools);
-      if (index === undefined) {
-        index = new ToolSearch(tools);
-        indexes.set(tools, index);
-      }
-      const found = index.search(query, limit) as unknown as Json;
+      const found = indexOf(tools).search(query, limit) as unknown as Json;
       return { content: [{ type: "text", text: JSON.stringify(found) }], structuredContent: { tools: found } };
     },
   };
 }
+
+const same = (left: readonly ToolDescription[], right: readonly ToolDescription[]): boolean =>
+  left.length === right.length && left.every((tool, index) => tool === right[index]);

@@ -17,6 +17,7 @@ export class ToolRegistry implements ToolSource {
   readonly #access: ToolAccess;
   /** Names that had to be shortened, and so do not say by themselves what they mean. */
   readonly #shortened = new Map<string, ResolvedTool>();
+  readonly #descriptions = new WeakMap<ToolDescription, ToolDescription>();
 
   constructor({ access }: { readonly access: ToolAccess }) {
     this.#access = access;
@@ -66,9 +67,19 @@ export class ToolRegistry implements ToolSource {
       tools.map((tool) => {
         const name = prefixedName(target.name, tool.name);
         if (name !== target.name + SEPARATOR + tool.name) this.#shortened.set(name, { target, tool: tool.name });
-        return { ...tool, name };
+        return this.#renamed(tool, name);
       }),
     );
+  }
+
+  /** The same object for the same tool, so that whoever indexes a list can tell that it has not changed. */
+  #renamed(tool: ToolDescription, name: string): ToolDescription {
+    let renamed = this.#descriptions.get(tool);
+    if (renamed?.name !== name) {
+      renamed = { ...tool, name };
+      this.#descriptions.set(tool, renamed);
+    }
+    return renamed;
   }
 
   async call(context: CallContext, name: string, args: Json): Promise<ToolResult> {

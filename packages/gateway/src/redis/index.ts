@@ -1,1 +1,3 @@
-export {};
+export type { RedisClient } from "./redis-client.ts";
+export { RedisGatewayStore } from "./redis-gateway-store.ts";
+export { RedisRateLimiter } from "./redis-rate-limiter.ts";

@@ -1,1 +1,1 @@
-export {};
+export { SqliteGatewayStore } from "./sqlite-gateway-store.ts";

@@ -1,1 +1,0 @@
-export { InMemoryRateLimiter } from "./in-memory-rate-limiter.ts";

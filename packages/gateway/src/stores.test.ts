@@ -1,0 +1,112 @@
+import Database from "better-sqlite3";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type PrivateRedis, startRedis } from "../../../test/support/redis.ts";
+import { describeWith, parts } from "../../../test/support/system-part.ts";
+import { ApiKeys, type GatewayStore, InMemoryGatewayStore, InMemoryRateLimiter } from "./index.ts";
+import { Limits } from "./limits/limits.ts";
+import { RedisGatewayStore, RedisRateLimiter } from "./redis/index.ts";
+import { SqliteGatewayStore } from "./sqlite/index.ts";
+import { gatewayStoreConformance, ManualClock, rateLimiterConformance, type TestFunction } from "./testing/index.ts";
+
+gatewayStoreConformance({ test, createStore: () => new InMemoryGatewayStore() });
+gatewayStoreConformance({ test, createStore: () => new SqliteGatewayStore({ database: new Database(":memory:") }) });
+rateLimiterConformance({ test, createLimiter: () => new InMemoryRateLimiter() });
+
+describeWith([parts.redis], "on Redis", () => {
+  let server: PrivateRedis;
+  let client: Redis;
+  let count = 0;
+  beforeAll(async () => {
+    server = await startRedis();
+    client = new Redis(server.path, { maxRetriesPerRequest: 0, retryStrategy: () => null });
+    client.on("error", () => {});
+  });
+  afterAll(async () => {
+    client.disconnect();
+    await server.stop();
+  });
+  gatewayStoreConformance({ test, createStore: () => new RedisGatewayStore({ client, prefix: `s${count++}:` }) });
+  rateLimiterConformance({ test, createLimiter: () => new RedisRateLimiter({ client, prefix: `l${count++}:` }) });
+
+  test("Redis down: closed refuses, open lets through", async () => {
+    const lost = new Redis({
+      path: "/nonexistent.sock",
+      maxRetriesPerRequest: 0,
+      retryStrategy: () => null,
+      lazyConnect: true,
+    });
+    lost.on("error", () => {});
+    const limiter = new RedisRateLimiter({ client: lost });
+    const rules = [{ name: "calls", per: ["tenant"] as const, quota: { limit: 1, windowMs: 1000 } }];
+    const closed = new Limits({ rules, limiter });
+    await expect(closed.take({ tenant: "acme" })).rejects.toMatchObject({ code: "GATEWAY_BACKEND_FAILED" });
+    const open = new Limits({ rules, limiter, onFailure: "open" });
+    expect(await open.take({ tenant: "acme" })).toEqual({});
+    lost.disconnect();
+  });
+});
+
+async function failing(suite: (test: TestFunction) => void): Promise<readonly string[]> {
+  const found: [string, () => Promise<void>][] = [];
+  suite((name, body) => found.push([name, body]));
+  const failed: string[] = [];
+  for (const [name, body] of found) await body().catch(() => failed.push(name));
+  return failed;
+}
+
+test("the suites catch planted faults", async () => {
+  const careless = (): GatewayStore => {
+    const store = new InMemoryGatewayStore();
+    return Object.assign(store, {
+      deleteKey: async (_: string, id: string) => {
+        const tenant = (await store.key(id))?.principal.tenant ?? "";
+        await InMemoryGatewayStore.prototype.deleteKey.call(store, tenant, id);
+      },
+    });
+  };
+  expect(await failing((each) => gatewayStoreConformance({ test: each, createStore: careless }))).toEqual([
+    "GatewayStore: only the tenant of a key deletes it, and deleting twice is no error",
+  ]);
+  const shared = () => {
+    const limiter = new InMemoryRateLimiter();
+    return {
+      take: (_: string, quota: Parameters<typeof limiter.take>[1], cost?: number) => limiter.take("one", quota, cost),
+    };
+  };
+  expect(await failing((each) => rateLimiterConformance({ test: each, createLimiter: shared }))).toEqual([
+    "RateLimiter: keys do not share",
+  ]);
+});
+
+test("the bucket refills evenly with time", async () => {
+  const clock = new ManualClock();
+  const limiter = new InMemoryRateLimiter({ clock });
+  const quota = { limit: 2, windowMs: 1000 };
+  await limiter.take("k", quota, 2);
+  expect((await limiter.take("k", quota)).retryAfterMs).toBe(500);
+  clock.jump(clock.now() + 500);
+  expect((await limiter.take("k", quota)).allowed).toBe(true);
+});
+
+test("an API key lets its principal in until it is rotated away, expired or revoked; the store never sees it", async () => {
+  const clock = new ManualClock();
+  const store = new InMemoryGatewayStore();
+  const keys = new ApiKeys({ store, clock, scope: "tools" });
+  const asked = (key: string) =>
+    keys.authenticate(new Request("http://x", { headers: { authorization: `Bearer ${key}` } }));
+  const made = await keys.create({ tenant: "acme" }, { scopes: ["tools"] });
+  expect(await asked(made.key)).toEqual({ tenant: "acme" });
+  expect(JSON.stringify(await store.key(made.id))).not.toContain(made.key.split(".")[2]);
+  await expect(asked(`${made.key.slice(0, -1)}A`)).rejects.toMatchObject({ kind: "unauthenticated" });
+  const next = await keys.rotate("acme", made.id, { graceMs: 1000 });
+  expect(await asked(made.key)).toEqual({ tenant: "acme" });
+  clock.jump(clock.now() + 1000);
+  await expect(asked(made.key)).rejects.toThrow("has expired");
+  await keys.revoke("globex", next.id);
+  expect(await asked(next.key)).toEqual({ tenant: "acme" });
+  await keys.revoke("acme", next.id);
+  await expect(asked(next.key)).rejects.toMatchObject({ kind: "unauthenticated" });
+  const other = await keys.create({ tenant: "acme" }, { scopes: ["agents"] });
+  await expect(asked(other.key)).rejects.toMatchObject({ kind: "denied" });
+});
