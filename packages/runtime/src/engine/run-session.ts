@@ -1,0 +1,247 @@
+import type { Agent } from "../agent.ts";
+import type { CallContext, Clock, Json } from "../dialect.ts";
+import { RuntimeError } from "../errors.ts";
+import type { LiveBus } from "../live-bus.ts";
+import type { SessionEvent } from "../session-event.ts";
+import type { Claim, SessionLog, SessionStatus } from "../session-log.ts";
+import type { Draft, Journal } from "./journal.ts";
+import { readAll } from "./read-all.ts";
+import { recordedEffects } from "./recorded-effects.ts";
+import { inSpan } from "./spans.ts";
+import { CONTROL, type OpenTurn, readState, type SessionState, startsTurn, writeState } from "./state.ts";
+import { errorBody } from "./steps.ts";
+import { Interruption, Suspension } from "./suspension.ts";
+import { TurnSession } from "./turn-session.ts";
+
+export interface RunDeps {
+  readonly log: SessionLog;
+  readonly journal: Journal;
+  readonly live: LiveBus;
+  readonly clock: Clock;
+  readonly agent: (name: string, version: string) => Agent | undefined;
+  /** A turn whose process died this often is parked. */
+  readonly maxCrashes: number;
+}
+
+/** How long a session waits whose agent or version this worker does not have. */
+const UNKNOWN_AGENT_MS = 5_000;
+
+/** One claim of one session: takes its turns until it idles, waits, ends or is taken away. */
+export class SessionRun {
+  readonly #deps: RunDeps;
+  readonly #context: CallContext;
+  readonly #session: string;
+  readonly #claim: Claim;
+  #controller = new AbortController();
+  #leaving: Interruption | undefined;
+  #state: SessionState;
+  /** `seq` up to which this run has read; inputs beyond it wake the session again when it is released. */
+  #seen: number;
+  #startedAt: number;
+  /** `seq` of the `turn.started` of the turn under way. */
+  #turnFrom: number | undefined;
+
+  constructor(deps: RunDeps, { principal: { tenant } }: CallContext, claim: Claim) {
+    const { id, agent, agentVersion, state } = claim.record;
+    this.#deps = deps;
+    this.#claim = claim;
+    this.#session = id;
+    this.#context = { principal: { tenant, agent, agentVersion, session: id } };
+    this.#state = readState(state);
+    this.#seen = this.#state.consumed;
+    this.#startedAt = deps.clock.now();
+  }
+
+  /** Ends the turn under way and takes no other: for drains, and when the claim is lost. */
+  leave(by: "drain" | "fenced"): void {
+    this.#leaving = new Interruption(by);
+    this.#controller.abort(this.#leaving);
+  }
+
+  /** Looks for what speaks to the turn under way: an interrupt, a request to stop. */
+  async check(): Promise<void> {
+    if (this.#turnFrom === undefined) return;
+    for await (const { type } of readAll(this.#deps.log, this.#context, this.#session, this.#turnFrom)) {
+      if (type === CONTROL.stop) this.#controller.abort(new Interruption("stop"));
+      if (type === CONTROL.interrupt) this.#controller.abort(new Interruption("interrupt"));
+    }
+  }
+
+  async run(): Promise<void> {
+    const { live } = this.#deps;
+    const subscription = await live.subscribe(this.#context, this.#session, ({ type }) => {
+      if (type === "control") void this.check().catch(() => {});
+    });
+    try {
+      await this.#turns();
+    } catch (error) {
+      if (!(RuntimeError.is(error) && error.code === "RUNTIME_FENCED")) throw error;
+    } finally {
+      await subscription[Symbol.asyncDispose]();
+    }
+  }
+
+  async #turns(): Promise<void> {
+    const { agent: find, clock } = this.#deps;
+    const { agent: name, agentVersion, status, head } = this.#claim.record;
+    if (status === "parked") return this.#release({ seen: head });
+    const agent = find(name, agentVersion);
+    if (agent === undefined) return this.#release({ seen: head, wakeAt: clock.now() + UNKNOWN_AGENT_MS });
+    if (this.#state.open !== undefined && this.#claim.tookOverFrom !== undefined) {
+      if ((await this.#recover(this.#state.open)) === "parked") return;
+    }
+    for (;;) {
+      if (this.#leaving !== undefined) return this.#release({ wakeAt: clock.now() });
+      const open = this.#state.open ?? (await this.#nextTurn());
+      if (open === "stopped") return this.#finish("cancelled");
+      if (open === undefined) return this.#rest("session.status_idle", "idle", {});
+      if ((await this.#turn(agent, open)) === "released") return;
+    }
+  }
+
+  async #recover(open: OpenTurn): Promise<"parked" | "recovered"> {
+    const crashes = open.crashes + 1;
+    this.#state = { ...this.#state, open: { ...open, crashes } };
+    const drafts: Draft[] = [{ type: "session.recovered", turn: open.turn, body: { crashes } }];
+    if (crashes <= this.#deps.maxCrashes) {
+      await this.#append(drafts, "running");
+      return "recovered";
+    }
+    const reason = `The process died ${crashes} times in turn ${open.turn}. Find out why, then requeue the session.`;
+    const placed = await this.#append(
+      [...drafts, { type: "session.parked", turn: open.turn, body: { reason } }],
+      "parked",
+    );
+    await this.#release({ seen: placed.at(-1)?.seq ?? this.#seen });
+    return "parked";
+  }
+
+  /** Starts the turn of the next input; `undefined` when there is none. */
+  async #nextTurn(): Promise<OpenTurn | "stopped" | undefined> {
+    for await (const event of readAll(this.#deps.log, this.#context, this.#session, this.#state.consumed)) {
+      this.#seen = Math.max(this.#seen, event.seq);
+      if (event.type === CONTROL.stop) return "stopped";
+      if (!startsTurn(event)) continue;
+      const open: OpenTurn = { turn: this.#state.turns + 1, input: event.seq, crashes: 0 };
+      this.#state = { ...this.#state, turns: open.turn, consumed: event.seq, open };
+      await this.#append([{ type: "turn.started", turn: open.turn, body: { input: event.seq } }], "running");
+      return open;
+    }
+    return undefined;
+  }
+
+  async #turn(agent: Agent, open: OpenTurn): Promise<"completed" | "released"> {
+    const { log } = this.#deps;
+    const [input, ...later] = await collect(readAll(log, this.#context, this.#session, open.input - 1));
+    const from = later.findIndex(({ type, turn }) => type === "turn.started" && turn === open.turn);
+    const started = later[from];
+    if (input === undefined || started === undefined) {
+      throw new RuntimeError(
+        "RUNTIME_INVALID",
+        `Turn ${open.turn} of session ${this.#session} has no beginning in its log.`,
+      );
+    }
+    this.#seen = Math.max(this.#seen, later.at(-1)?.seq ?? 0);
+    this.#turnFrom = started.seq;
+    this.#controller = new AbortController();
+    if (this.#leaving !== undefined) this.#controller.abort(this.#leaving);
+    const { signal } = this.#controller;
+    const { fork } = this.#state;
+    const turn = new TurnSession({
+      ...this.#deps,
+      session: this.#session,
+      context: { ...this.#context, signal },
+      signal,
+      fence: this.#claim.fence,
+      open,
+      state: this.#state,
+      events: later.slice(from),
+      ...(fork?.effects === "recorded" ? { recorded: recordedEffects(log, this.#context, fork.session) } : {}),
+    });
+    const attributes = {
+      "gen_ai.operation.name": "invoke_agent",
+      "gen_ai.agent.name": agent.name,
+      "gen_ai.conversation.id": this.#session,
+      "ashlar.tenant": this.#context.principal.tenant,
+      "ashlar.session.turn": open.turn,
+      "ashlar.session.crashes": open.crashes,
+    };
+    const { seq, type, body = null, at } = input;
+    try {
+      await this.check();
+      signal.throwIfAborted();
+      const output = await inSpan(
+        `invoke_agent ${agent.name}`,
+        attributes,
+        async () => agent.run(turn, { seq, type, body, at }),
+        { parent: started.traceparent ?? input.traceparent },
+      );
+      this.#state = turn.state;
+      await this.#close("turn.completed", open, output === undefined ? {} : { output });
+      return "completed";
+    } catch (error) {
+      this.#state = turn.state;
+      return await this.#unfinished(signal.aborted ? signal.reason : error, open);
+    } finally {
+      this.#turnFrom = undefined;
+    }
+  }
+
+  /** The body did not return: it waits, was told to end, or failed. */
+  async #unfinished(error: unknown, open: OpenTurn): Promise<"completed" | "released"> {
+    if (RuntimeError.is(error) && error.code === "RUNTIME_FENCED") throw error;
+    if (error instanceof Suspension) {
+      await this.#rest("session.status_waiting", "waiting", { on: error.on }, error.wakeAt);
+      return "released";
+    }
+    if (!(error instanceof Interruption)) {
+      const body = errorBody(error);
+      await this.#close("turn.failed", open, body, [{ type: "session.error", turn: open.turn, body }]);
+      return "completed";
+    }
+    if (error.by === "fenced") return "released";
+    if (error.by === "drain") return "completed";
+    await this.#close("turn.interrupted", open, { by: error.by });
+    if (error.by === "interrupt") return "completed";
+    await this.#finish("cancelled");
+    return "released";
+  }
+
+  async #close(type: string, open: OpenTurn, body: Json, before: readonly Draft[] = []): Promise<void> {
+    const { open: _, ...closed } = this.#state;
+    this.#state = closed;
+    await this.#append([...before, { type, turn: open.turn, body }]);
+  }
+
+  async #finish(status: "completed" | "cancelled"): Promise<void> {
+    await this.#append([{ type: "session.ended", body: { status } }], "ended");
+    await this.#release({});
+  }
+
+  async #rest(type: string, status: "idle" | "waiting", body: { [key: string]: Json }, wakeAt?: number): Promise<void> {
+    await this.#append([{ type, body }], status);
+    await this.#release(wakeAt === undefined ? {} : { wakeAt });
+  }
+
+  #release({ seen = this.#seen, wakeAt }: { readonly seen?: number; readonly wakeAt?: number }): Promise<void> {
+    const options = wakeAt === undefined ? { seen } : { seen, wakeAt };
+    return this.#deps.log.release(this.#context, this.#session, this.#claim.fence, options).then(() => {});
+  }
+
+  #append(drafts: readonly Draft[], status?: SessionStatus): Promise<readonly SessionEvent[]> {
+    const { journal, clock } = this.#deps;
+    const now = clock.now();
+    this.#state = { ...this.#state, activeMs: this.#state.activeMs + Math.max(0, now - this.#startedAt) };
+    this.#startedAt = now;
+    return journal.append(this.#context, this.#session, this.#claim.fence, drafts, {
+      ...(status === undefined ? {} : { status }),
+      state: writeState(this.#state),
+    });
+  }
+}
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const collected: T[] = [];
+  for await (const item of items) collected.push(item);
+  return collected;
+}

@@ -1,0 +1,138 @@
+import type { Admission } from "../admission.ts";
+import type { Clock } from "../dialect.ts";
+import type { SessionLog } from "../session-log.ts";
+import type { TakenJob, WorkQueue } from "../work-queue.ts";
+import { isProvablyDead } from "./owner.ts";
+import { type RunDeps, SessionRun } from "./run-session.ts";
+import { readState } from "./state.ts";
+
+export interface WorkerDeps extends RunDeps {
+  readonly log: SessionLog;
+  readonly queue: WorkQueue;
+  readonly clock: Clock;
+  readonly admission: Admission;
+  readonly owner: string;
+  /** Sessions that run at once here. */
+  readonly concurrency: number;
+  readonly leaseMs: number;
+  /** How often lost wake-ups and dead owners are looked for. */
+  readonly sweepMs: number;
+  /** What goes wrong outside of any session; the worker goes on. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Takes jobs from the queue, claims their sessions and runs them, until it is drained. */
+export class Worker {
+  readonly #deps: WorkerDeps;
+  readonly #stopping = new AbortController();
+  readonly #runs = new Map<SessionRun, Promise<void>>();
+  #loops: readonly Promise<void>[] = [];
+  #freed: () => void = () => {};
+
+  constructor(deps: WorkerDeps) {
+    this.#deps = deps;
+  }
+
+  async start(): Promise<void> {
+    const { log, queue, owner, leaseMs } = this.#deps;
+    await Promise.all([log.renew(owner, leaseMs), queue.renew(owner, leaseMs)]);
+    this.#loops = [this.#repeat(() => this.#work()), this.#repeat(() => this.#heartbeat())];
+  }
+
+  /** Takes no more, ends the turns under way so that another worker goes on with them, and gives its claims up. */
+  async drain(): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    this.#stopping.abort(new Error("The worker drains."));
+    for (const run of this.#runs.keys()) run.leave("drain");
+    await Promise.allSettled([...this.#loops, ...this.#runs.values()]);
+    const { log, queue, owner } = this.#deps;
+    await Promise.all([log.expire(owner), queue.expire(owner)]);
+  }
+
+  async #repeat(body: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await body().catch(async (error) => {
+        if (signal.aborted) return;
+        this.#deps.onError(error);
+        await this.#deps.clock.sleep(this.#deps.sweepMs, { signal }).catch(() => {});
+      });
+    }
+  }
+
+  async #heartbeat(): Promise<void> {
+    const { log, queue, clock, owner, leaseMs } = this.#deps;
+    await clock.sleep(leaseMs / 3, { signal: this.#stopping.signal });
+    await Promise.all([log.renew(owner, leaseMs), queue.renew(owner, leaseMs)]);
+    await Promise.all([...this.#runs.keys()].map((run) => run.check()));
+  }
+
+  async #work(): Promise<void> {
+    const { queue, clock, sweepMs } = this.#deps;
+    const free = new Promise<void>((resolve) => {
+      this.#freed = resolve;
+    });
+    await this.#sweep();
+    await this.#take();
+    const lanes = await queue.lanes();
+    const next = Math.min(...lanes.map(({ nextAt }) => nextAt).filter((at) => at > clock.now()), clock.now() + sweepMs);
+    const waiting = new AbortController();
+    const signal = AbortSignal.any([this.#stopping.signal, waiting.signal]);
+    const quiet = (wait: Promise<void>) => wait.catch(() => {});
+    await Promise.race([free, quiet(queue.wakeup(signal)), quiet(clock.sleep(next - clock.now(), { signal }))]);
+    waiting.abort();
+  }
+
+  /** Frees what dead owners hold, and puts sessions back whose wake-up was lost. */
+  async #sweep(): Promise<void> {
+    const { log, queue } = this.#deps;
+    for (const { owner } of await log.owners()) {
+      if (!isProvablyDead(owner)) continue;
+      await Promise.all([log.expire(owner), queue.expire(owner)]);
+    }
+    const due = await log.due({ limit: 1000 });
+    if (due.length === 0) return;
+    await queue.put(
+      due.map(({ tenant, session, agent, wakeAt, state }) => {
+        const { priority, requires } = readState(state);
+        return { session, lane: { tenant, agent, priority, requires }, availableAt: wakeAt };
+      }),
+    );
+  }
+
+  async #take(): Promise<void> {
+    const { queue, clock, admission, owner, concurrency } = this.#deps;
+    for (const lane of admission.order(await queue.lanes(), clock.now())) {
+      const count = concurrency - this.#runs.size;
+      if (count <= 0 || this.#stopping.signal.aborted) return;
+      const { jobs } = await queue.take(lane, { owner, count, ...admission.limits(lane) });
+      for (const job of jobs) {
+        admission.served(lane);
+        await this.#run(job);
+      }
+    }
+  }
+
+  async #run(job: TakenJob): Promise<void> {
+    const { log, queue, owner, clock, sweepMs, onError } = this.#deps;
+    const context = { principal: { tenant: job.lane.tenant } };
+    const claim = await log.claim(context, job.session, { owner }).catch(() => undefined);
+    if (claim === undefined) return queue.finish(job);
+    const run = new SessionRun(this.#deps, context, claim);
+    const done = run
+      .run()
+      .then(() => queue.finish(job))
+      .catch(async (error) => {
+        onError(error);
+        await log
+          .release(context, job.session, claim.fence, { seen: claim.record.head, wakeAt: clock.now() + sweepMs })
+          .catch(() => {});
+        await queue.putBack(job, clock.now() + sweepMs).catch(() => {});
+      })
+      .finally(() => {
+        this.#runs.delete(run);
+        this.#freed();
+      });
+    this.#runs.set(run, done);
+  }
+}

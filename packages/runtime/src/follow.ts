@@ -1,0 +1,51 @@
+import type { CallContext, Clock } from "./dialect.ts";
+import { Signal } from "./internal/signal.ts";
+import type { LiveBus } from "./live-bus.ts";
+import type { SessionLog } from "./session-log.ts";
+import type { StreamedEvent } from "./sessions.ts";
+
+/** How often the log is looked at when the live bus says nothing: another process may have written. */
+const POLL_MS = 250;
+
+/** Deltas that a slow reader has not taken; older ones are dropped, their whole will be an event. */
+const MOST_DELTAS = 1000;
+
+export async function* follow(
+  { log, live, clock }: { readonly log: SessionLog; readonly live: LiveBus; readonly clock: Clock },
+  context: CallContext,
+  session: string,
+  { after = 0, deltas = false }: { readonly after?: number; readonly deltas?: boolean },
+): AsyncGenerator<StreamedEvent> {
+  const news = new Signal();
+  const pieces: StreamedEvent[] = [];
+  const subscription = await live.subscribe(context, session, (message) => {
+    if (message.type === "delta" && deltas) {
+      if (pieces.length >= MOST_DELTAS) pieces.shift();
+      pieces.push({ type: "delta", body: { turn: message.turn, step: message.step, piece: message.body } });
+    }
+    news.raise();
+  });
+  try {
+    for (let seen = after; ; ) {
+      if (context.signal?.aborted) return;
+      const page = await log.read(context, session, { after: seen });
+      for (const event of page) {
+        seen = event.seq;
+        yield event;
+        if (event.type === "session.ended") return;
+      }
+      while (pieces.length > 0) yield pieces.shift() as StreamedEvent;
+      if (page.length === 0) await either(news, clock, context.signal);
+    }
+  } finally {
+    await subscription[Symbol.asyncDispose]();
+  }
+}
+
+async function either(news: Signal, clock: Clock, outer: AbortSignal | undefined): Promise<void> {
+  const inner = new AbortController();
+  const signal = outer === undefined ? inner.signal : AbortSignal.any([outer, inner.signal]);
+  const quiet = (wait: Promise<void>) => wait.catch(() => {});
+  await Promise.race([quiet(news.wait(signal)), quiet(clock.sleep(POLL_MS, { signal }))]);
+  inner.abort();
+}
