@@ -31,6 +31,8 @@ export interface ListEvents extends BranchKey {
   readonly cursor?: string;
   /** Also what the branch shares with those it was forked from. Default true. */
   readonly withParents?: boolean;
+  /** Only what stands after this position of the branch itself. */
+  readonly after?: number;
   /** By `at`: from inclusive, before exclusive. */
   readonly from?: number;
   readonly before?: number;
@@ -69,7 +71,7 @@ export class Events {
   async list(context: CallContext, memory: string, query: ListEvents): Promise<Page<MemoryEvent>> {
     const scope = scopeOf(context, memory);
     const branch = parseBranch(query);
-    const { limit = 100, reverse = false, cursor, withParents = true, from = 0, before = Infinity } = query;
+    const { limit = 100, reverse = false, cursor, withParents = true, after, from = 0, before = Infinity } = query;
     if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
       throw new MemoryError("MEMORY_INVALID", "`limit` is a whole number from 1 to 1,000.");
     }
@@ -78,7 +80,7 @@ export class Events {
     const items: EventRow[] = [];
     let passed = cursor;
     for (const { group, until } of segments) {
-      const bounds = { from: keys.event(group, 0), to: keys.event(group, until) };
+      const bounds = { from: keys.event(group, (after ?? -1) + 1), to: keys.event(group, until) };
       if (passed !== undefined && !within(passed, bounds)) continue;
       let range = passed === undefined ? bounds : past(passed, bounds, reverse);
       passed = undefined;

@@ -2,7 +2,7 @@ import type { CallContext, Clock, IdSource } from "./dialect.ts";
 import { type Head, removal } from "./events.ts";
 import type { EventRow } from "./internal/event-row.ts";
 import { statisticsOf } from "./internal/indexing.ts";
-import { keys, under } from "./internal/keys.ts";
+import { keys, part, under } from "./internal/keys.ts";
 import { merge } from "./internal/merge.ts";
 import { scopeOf } from "./internal/parse.ts";
 import type { RecordRow } from "./internal/record-row.ts";
@@ -55,6 +55,9 @@ export class Lifecycle {
         const add = [{ counter: statisticsOf("events")[2], by: -1 }];
         return { batch: { expect: [{ key, value: values[0] }], delete: [key], add }, result: undefined };
       });
+    }
+    for (const { key } of await this.#all(scope, under(`job/${part(actor)}/`))) {
+      await this.#deps.store.commit(scope, { delete: [key] });
     }
     const removed = { events: events + records.events, records: records.records };
     await this.#audit(context, scope, "forget", removed);

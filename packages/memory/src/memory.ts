@@ -1,6 +1,8 @@
 import type { CallContext, Clock, IdSource } from "./dialect.ts";
 import { systemClock, systemIds } from "./dialect.ts";
 import { Events } from "./events.ts";
+import { ExtractionJobs } from "./extraction.ts";
+import type { Strategy } from "./extractor.ts";
 import { Retrieval } from "./internal/retrieval.ts";
 import { Transactions } from "./internal/transactions.ts";
 import { Lifecycle } from "./lifecycle.ts";
@@ -16,6 +18,8 @@ export interface MemoryDeps {
   readonly clock?: Clock;
   readonly ids?: IdSource;
   readonly ranking?: Partial<Ranking>;
+  /** How records are drawn from events. Default: none are. */
+  readonly strategies?: readonly Strategy[];
 }
 
 /**
@@ -25,14 +29,17 @@ export interface MemoryDeps {
 export class Memory {
   readonly events: Events;
   readonly records: Records;
+  readonly extraction: ExtractionJobs;
   readonly lifecycle: Lifecycle;
   readonly transfer: Transfer;
   readonly #retrieval: Retrieval;
 
-  constructor({ store, clock = systemClock, ids = systemIds, ranking = {} }: MemoryDeps) {
+  constructor({ store, clock = systemClock, ids = systemIds, ranking = {}, strategies = [] }: MemoryDeps) {
     const transactions = new Transactions(store);
     this.events = new Events({ store, transactions, clock, ids });
     this.records = new Records({ store, transactions, clock, ids });
+    const { events, records } = this;
+    this.extraction = new ExtractionJobs({ store, clock, events, records, strategies });
     this.lifecycle = new Lifecycle({ store, transactions, clock, ids });
     this.transfer = new Transfer(store);
     this.#retrieval = new Retrieval({ store, clock, ranking: { ...defaultRanking, ...ranking } });

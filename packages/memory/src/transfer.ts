@@ -13,7 +13,19 @@ import type { Batch, MemoryStore, Scope } from "./memory-store.ts";
 const FORMAT = "ashlar-memory";
 const CHUNK = 64;
 /** Whole parts of the key space, which an export carries as they are; the index is made anew from them. */
-const parts = ["audit/", "event/", "expiry/", "about/", "id/", "namespace/", "next/", "once/", "record/", "session/"];
+const parts = [
+  "audit/",
+  "event/",
+  "expiry/",
+  "about/",
+  "id/",
+  "job/",
+  "namespace/",
+  "next/",
+  "once/",
+  "record/",
+  "session/",
+];
 
 const line = z.strictObject({
   key: z

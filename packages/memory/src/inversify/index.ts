@@ -7,4 +7,5 @@ export {
   MEMORY_RANKING,
   MEMORY_REDIS,
   MEMORY_STORE,
+  MEMORY_STRATEGIES,
 } from "./tokens.ts";

@@ -5,7 +5,16 @@ import type { MemoryStore } from "../memory-store.ts";
 import { RedisMemoryStore } from "../redis/index.ts";
 import { SqliteMemoryStore } from "../sqlite/index.ts";
 import { optional, refuseRebind } from "./binding.ts";
-import { CLOCK, IDS, MEMORY, MEMORY_DATABASE, MEMORY_RANKING, MEMORY_REDIS, MEMORY_STORE } from "./tokens.ts";
+import {
+  CLOCK,
+  IDS,
+  MEMORY,
+  MEMORY_DATABASE,
+  MEMORY_RANKING,
+  MEMORY_REDIS,
+  MEMORY_STORE,
+  MEMORY_STRATEGIES,
+} from "./tokens.ts";
 
 const close = (store: MemoryStore): Promise<void> => store.close();
 
@@ -16,14 +25,15 @@ export const memoryModule = (): ContainerModule =>
     options
       .bind(MEMORY)
       .toResolvedValue(
-        (store, clock, ids, ranking) =>
+        (store, clock, ids, ranking, strategies) =>
           new Memory({
             store,
             ...(clock === undefined ? {} : { clock }),
             ...(ids === undefined ? {} : { ids }),
             ...(ranking === undefined ? {} : { ranking }),
+            ...(strategies === undefined ? {} : { strategies }),
           }),
-        [MEMORY_STORE, optional(CLOCK), optional(IDS), optional(MEMORY_RANKING)],
+        [MEMORY_STORE, optional(CLOCK), optional(IDS), optional(MEMORY_RANKING), optional(MEMORY_STRATEGIES)],
       )
       .inSingletonScope();
   });

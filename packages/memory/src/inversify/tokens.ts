@@ -1,4 +1,5 @@
 import type { ServiceIdentifier } from "inversify";
+import type { Strategy } from "../extractor.ts";
 import type { SqliteDatabase } from "../internal/sqlite.ts";
 import type { Memory } from "../memory.ts";
 import type { MemoryStore } from "../memory-store.ts";
@@ -12,6 +13,8 @@ export const MEMORY: ServiceIdentifier<Memory> = token("@ashlar/memory:Memory");
 export const MEMORY_STORE: ServiceIdentifier<MemoryStore> = token("@ashlar/memory:MemoryStore");
 /** Optional: parts of the ranking to change. */
 export const MEMORY_RANKING: ServiceIdentifier<Partial<Ranking>> = token("@ashlar/memory:Ranking");
+/** Optional: how records are drawn from events. */
+export const MEMORY_STRATEGIES: ServiceIdentifier<readonly Strategy[]> = token("@ashlar/memory:Strategies");
 /** A better-sqlite3 `Database`, bound by the root, which also closes it. */
 export const MEMORY_DATABASE: ServiceIdentifier<SqliteDatabase> = token("@ashlar/memory:Database");
 /** An ioredis `Redis` or `Cluster`, bound by the root, which also closes it. */

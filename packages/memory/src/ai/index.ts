@@ -1,0 +1,1 @@
+export { ModelExtractor, type ModelExtractorDeps } from "./model-extractor.ts";

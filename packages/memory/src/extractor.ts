@@ -1,0 +1,33 @@
+import type { MemoryEvent } from "./event.ts";
+import type { RecordKind } from "./record.ts";
+
+export interface Extraction {
+  /** One statement that is understood alone: names instead of pronouns. */
+  readonly text: string;
+  readonly kind?: RecordKind;
+  /** What it says in a word, such as `home.city`: another value of it supersedes the old one. */
+  readonly subject?: string;
+  /** 0 to 1. */
+  readonly confidence?: number;
+  /** Ids of events of the window. Default: all of it. */
+  readonly evidence?: readonly string[];
+  readonly validFrom?: number;
+}
+
+/** Draws statements from what happened. May be called again with the same window after a failure. */
+export interface Extractor {
+  extract(
+    window: { readonly events: readonly MemoryEvent[] },
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<readonly Extraction[]>;
+}
+
+export interface Strategy {
+  /** Unique among the strategies of one `Memory`. */
+  readonly id: string;
+  readonly extractor: Extractor;
+  /** Where its records are filed: a path with `{actorId}`, `{sessionId}` and `{strategyId}`. Default `/{strategyId}/{actorId}`. */
+  readonly namespace?: string;
+  /** Names of the memories that it works on. Default all. */
+  readonly memories?: readonly string[];
+}
