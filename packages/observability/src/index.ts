@@ -1,3 +1,5 @@
+export { conventionProblems } from "./conventions/check-span.ts";
+export { GEN_AI_CONVENTIONS_VERSION } from "./conventions/gen-ai-model.ts";
 export type {
   CallContext,
   Clock,
@@ -38,6 +40,7 @@ export {
   storeExporter,
   type TelemetryExporter,
 } from "./telemetry/exporters.ts";
+export { type PrometheusEndpoint, prometheusExporter } from "./telemetry/prometheus-exporter.ts";
 export type { SinkStatus, SpanSink } from "./telemetry/span-sink.ts";
 export { type Observability, type ObservabilityOptions, startObservability } from "./telemetry/start-observability.ts";
 export type { TraceQuery, TraceStore, TraceSummary, UsageKey, UsageQuery, UsageRow } from "./trace-store.ts";

@@ -1,5 +1,6 @@
 import { type Attributes, type Context, TraceFlags, trace } from "@opentelemetry/api";
 import type { ReadableSpan, Span, SpanProcessor } from "@opentelemetry/sdk-trace";
+import { deprecatedAttributes } from "../conventions/gen-ai-model.ts";
 import type { Redactor } from "../dialect.ts";
 import type { BoundedQueue } from "./bounded-queue.ts";
 import { isContent } from "./content.ts";
@@ -10,6 +11,8 @@ export interface RecordingProcessorDeps {
   readonly redactor: Redactor | undefined;
   /** Whether prompts, answers, arguments and results may be recorded. */
   readonly content: boolean;
+  /** Whether attributes are repeated under the names they had before. */
+  readonly olderNames: boolean;
   /** Sees every span, sampled or not, after redaction. */
   onSpan?(span: ReadableSpan): void;
 }
@@ -22,12 +25,14 @@ export class RecordingProcessor implements SpanProcessor {
   readonly #queues: readonly BoundedQueue[];
   readonly #redactor: Redactor | undefined;
   readonly #content: boolean;
+  readonly #olderNames: boolean;
   readonly #onSpan: ((span: ReadableSpan) => void) | undefined;
 
-  constructor({ queues, redactor, content, onSpan }: RecordingProcessorDeps) {
+  constructor({ queues, redactor, content, olderNames, onSpan }: RecordingProcessorDeps) {
     this.#queues = queues;
     this.#redactor = redactor;
     this.#content = content;
+    this.#olderNames = olderNames;
     this.#onSpan = onSpan;
   }
 
@@ -103,8 +108,16 @@ export class RecordingProcessor implements SpanProcessor {
       if (kept === attributes) kept = { ...attributes };
       kept[name] = value.slice(0, LONGEST_VALUE).replace(/\S{0,1024}$/, "[cut]");
     }
-    return this.#redactor === undefined ? kept : this.#redactor.redact(kept);
+    const redacted = this.#redactor === undefined ? kept : this.#redactor.redact(kept);
+    return this.#olderNames ? withOlderNames(redacted) : redacted;
   }
+}
+
+function withOlderNames(attributes: Attributes): Attributes {
+  const copies = Object.entries(deprecatedAttributes).filter(([, now]) => attributes[now] !== undefined);
+  return copies.length === 0
+    ? attributes
+    : { ...attributes, ...Object.fromEntries(copies.map(([then, now]) => [then, attributes[now]])) };
 }
 
 /** Longer texts belong into the log or a blob; the last word goes too, for it may be half a secret. */

@@ -23,6 +23,8 @@ import { ObservabilityError } from "../errors.ts";
 import { PatternRedactor } from "../redaction/pattern-redactor.ts";
 import { BoundedQueue } from "./bounded-queue.ts";
 import type { TelemetryExporter } from "./exporters.ts";
+import { genAiMetricsFromSpans } from "./gen-ai-metrics.ts";
+import { observeQueues } from "./queue-metrics.ts";
 import { RecordingProcessor } from "./recording-processor.ts";
 import type { SinkStatus } from "./span-sink.ts";
 
@@ -37,6 +39,8 @@ export interface ObservabilityOptions {
   readonly redact?: Redactor | false;
   /** Whether prompts, answers, tool arguments and results are recorded. Off when absent. */
   readonly content?: boolean;
+  /** Also writes the names that were current before (`gen_ai.system`, `gen_ai.usage.prompt_tokens`, …). Off when absent. */
+  readonly olderNames?: boolean;
   /** The share of new traces that is exported, 0 to 1; traces that come from outside keep their caller's decision. 1 when absent. */
   readonly sample?: number;
   /** Makes this the process's own telemetry, which every package finds through `@opentelemetry/api`. On when absent. */
@@ -58,7 +62,16 @@ export interface Observability {
 
 /** Sets telemetry up in one call. Errors: `OBSERVABILITY_INVALID` for a share outside 0 to 1, or when the process has telemetry already. */
 export function startObservability(options: ObservabilityOptions): Observability {
-  const { serviceName, serviceVersion, exporters, redact, content = false, sample = 1, global = true } = options;
+  const {
+    serviceName,
+    serviceVersion,
+    exporters,
+    redact,
+    content = false,
+    olderNames = false,
+    sample = 1,
+    global = true,
+  } = options;
   if (!(sample >= 0 && sample <= 1)) {
     throw new ObservabilityError("OBSERVABILITY_INVALID", `sample is a share from 0 to 1; this one is ${sample}.`);
   }
@@ -74,7 +87,10 @@ export function startObservability(options: ObservabilityOptions): Observability
     queues,
     redactor: redact === false ? undefined : (redact ?? new PatternRedactor()),
     content,
+    olderNames,
+    onSpan: genAiMetricsFromSpans(meterProvider),
   });
+  observeQueues(meterProvider, queues);
   const tracerProvider = new TracerProvider({
     resource,
     sampler: createAlwaysRecordSampler(new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sample) })),
