@@ -1,0 +1,93 @@
+import { backend } from "../internal/driver-errors.ts";
+import type { SqliteDatabase, SqliteSchema } from "../internal/sqlite.ts";
+
+export type { SqliteDatabase, SqliteStatement, SqliteTransaction } from "../internal/sqlite.ts";
+
+/**
+ * What a resolved write survives. `normal`: a crash of the process, while a loss of power may take the last commits
+ * (WAL with `synchronous = NORMAL`). `full`: both, at the price of a sync to disk for each commit.
+ */
+export type Durability = "normal" | "full";
+
+const BUSY_TIMEOUT_MS = 5_000;
+
+/** Switches WAL on, waits for other processes rather than failing, and syncs each commit when asked. */
+export function prepareDatabase(database: SqliteDatabase, durability: Durability): void {
+  backend("SQLite file", () => {
+    if (database.pragma("busy_timeout", { simple: true }) === 0) database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    if (database.pragma("journal_mode", { simple: true }) !== "wal") database.pragma("journal_mode = WAL");
+    if (durability === "full") database.pragma("synchronous = FULL");
+  });
+}
+
+/**
+ * Events lie under their session in order: a read is one sweep, an append goes to the end. Instants are REAL: a whole
+ * number takes an integer's room, and a computed fraction is no error.
+ */
+export const SESSION_LOG_SCHEMA: SqliteSchema = {
+  store: "runtime_session_log",
+  steps: [
+    `
+    CREATE TABLE runtime_session (
+      id TEXT PRIMARY KEY, tenant TEXT NOT NULL, agent TEXT NOT NULL, agent_version TEXT NOT NULL, external_id TEXT,
+      parent TEXT, status TEXT NOT NULL, metadata TEXT NOT NULL, state TEXT NOT NULL, created_at REAL NOT NULL,
+      updated_at REAL NOT NULL, archived_at REAL, fence TEXT, owner TEXT, wake_at REAL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX runtime_session_tenant ON runtime_session (tenant, id);
+    CREATE INDEX runtime_session_live ON runtime_session (tenant, status, id) WHERE status NOT IN ('idle', 'ended');
+    CREATE UNIQUE INDEX runtime_session_external ON runtime_session (tenant, agent, external_id)
+      WHERE external_id IS NOT NULL;
+    CREATE INDEX runtime_session_parent ON runtime_session (tenant, parent, id) WHERE parent IS NOT NULL;
+    CREATE INDEX runtime_session_owner ON runtime_session (owner) WHERE owner IS NOT NULL;
+    CREATE INDEX runtime_session_wake ON runtime_session (wake_at) WHERE wake_at IS NOT NULL;
+    CREATE TABLE runtime_event (
+      session TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, at REAL NOT NULL,
+      fence TEXT NOT NULL, turn INTEGER, step TEXT, attempt INTEGER, idempotency_key TEXT, traceparent TEXT,
+      schema_version INTEGER NOT NULL, body TEXT, blob TEXT, PRIMARY KEY (session, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX runtime_event_key ON runtime_event (session, idempotency_key) WHERE idempotency_key IS NOT NULL;
+    CREATE TABLE runtime_snapshot (
+      session TEXT PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE runtime_session_lease (owner TEXT PRIMARY KEY, expires_at REAL NOT NULL) STRICT, WITHOUT ROWID;
+    `,
+  ],
+};
+
+export const WORK_QUEUE_SCHEMA: SqliteSchema = {
+  store: "runtime_work_queue",
+  steps: [
+    `
+    CREATE TABLE runtime_job (
+      session TEXT PRIMARY KEY, lane TEXT NOT NULL, available_at REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX runtime_job_lane ON runtime_job (lane, available_at);
+    CREATE TABLE runtime_working (
+      session TEXT PRIMARY KEY, lane TEXT NOT NULL, available_at REAL NOT NULL, token TEXT NOT NULL, owner TEXT NOT NULL,
+      again_lane TEXT, again_at REAL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE runtime_held (key TEXT NOT NULL, session TEXT NOT NULL, PRIMARY KEY (key, session))
+      STRICT, WITHOUT ROWID;
+    CREATE INDEX runtime_held_session ON runtime_held (session);
+    CREATE TABLE runtime_rate (key TEXT PRIMARY KEY, arrival REAL NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE runtime_queue_lease (owner TEXT PRIMARY KEY, expires_at REAL NOT NULL) STRICT, WITHOUT ROWID;
+    `,
+  ],
+};
+
+export const CATALOG_SCHEMA: SqliteSchema = {
+  store: "runtime_catalog",
+  steps: [
+    `
+    CREATE TABLE runtime_document_name (
+      tenant TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, last INTEGER NOT NULL, newest INTEGER NOT NULL,
+      PRIMARY KEY (tenant, kind, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX runtime_document_kind ON runtime_document_name (kind, tenant) WHERE newest > 0;
+    CREATE TABLE runtime_document (
+      tenant TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, at REAL NOT NULL,
+      body TEXT NOT NULL, PRIMARY KEY (tenant, kind, name, version)
+    ) STRICT, WITHOUT ROWID;
+    `,
+  ],
+};
