@@ -45,6 +45,8 @@ export { createKeyFile, KeyFileWrapper } from "./key-file.ts";
 export type { KeyWrapper } from "./key-wrapper.ts";
 export { Keyring, type KeyringDeps } from "./keyring.ts";
 export { LeakGuard, REDACTED } from "./leak-guard.ts";
+export { OAuthFlows, type OAuthFlowsDeps } from "./oauth-flows.ts";
+export { OAuthTokens, type OAuthTokensDeps } from "./oauth-tokens.ts";
 export type { OutboundRequest } from "./outbound-request.ts";
 export type { PermissionDecision, PermissionRequest, Permissions } from "./permissions.ts";
 export type { Policy, PolicyCondition, PolicySource } from "./policy.ts";

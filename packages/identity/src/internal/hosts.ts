@@ -26,7 +26,7 @@ export function matchesHost(entry: string, { protocol, hostname, port }: URL): b
 
 const standardPort = (protocol: string): string => (protocol === "https:" ? "443" : "80");
 
-function isLoopback(hostname: string): boolean {
+export function isLoopback(hostname: string): boolean {
   const literal = hostname.replace(/^\[|\]$/g, "");
   return literal === "localhost" || (ipaddr.isValid(literal) && ipaddr.process(literal).range() === "loopback");
 }

@@ -1,0 +1,162 @@
+import * as oauth from "oauth4webapi";
+import type { OAuthServer } from "../credential.ts";
+import type { Clock } from "../dialect.ts";
+import { IdentityError } from "../errors.ts";
+import { BoundedMap } from "./cache.ts";
+import { type Fetch, GuardedFetchError } from "./guarded-fetch.ts";
+import { isLoopback } from "./hosts.ts";
+
+export interface TokenSet {
+  readonly accessToken: string;
+  readonly refreshToken?: string;
+  readonly expiresAt: number;
+}
+
+/** Lifetime of a token whose issuer does not say. */
+const ASSUMED_MS = 300_000;
+const METADATA_MS = 600_000;
+
+/** Authorisation servers: their metadata, and requests to them whose errors carry no secret. */
+export class OAuthServers {
+  readonly #fetch: Fetch;
+  readonly #clock: Clock;
+  readonly #metadata = new BoundedMap<string, { readonly found: oauth.AuthorizationServer; readonly until: number }>(
+    500,
+  );
+
+  constructor({ fetch, clock }: { readonly fetch: Fetch; readonly clock: Clock }) {
+    this.#fetch = fetch;
+    this.#clock = clock;
+  }
+
+  async metadata(
+    server: OAuthServer & { readonly authorizationEndpoint?: string },
+  ): Promise<oauth.AuthorizationServer> {
+    if (server.tokenEndpoint !== undefined) {
+      return {
+        issuer: server.issuer ?? new URL(server.tokenEndpoint).origin,
+        token_endpoint: server.tokenEndpoint,
+        ...(server.authorizationEndpoint === undefined ? {} : { authorization_endpoint: server.authorizationEndpoint }),
+      };
+    }
+    const issuer = server.issuer ?? "";
+    const known = this.#metadata.get(issuer);
+    if (known && known.until > this.#clock.now()) return known.found;
+    const url = new URL(issuer);
+    const found = await this.#discover(url, "oidc").catch(() => this.#discover(url, "oauth2"));
+    this.#metadata.set(issuer, { found, until: this.#clock.now() + METADATA_MS });
+    return found;
+  }
+
+  /** A grant at the token endpoint. A refusal is `IDENTITY_GRANT_REFUSED` and names the server's error code alone. */
+  async request(server: OAuthServer, grantType: string, parameters: Record<string, string>): Promise<TokenSet> {
+    const metadata = await this.metadata(server);
+    return this.#call(metadata.issuer, async () => {
+      const all = { ...common(server), ...parameters };
+      const options = this.options(metadata.token_endpoint);
+      const [client, authentication] = clientOf(server);
+      const response = await oauth.genericTokenEndpointRequest(
+        metadata,
+        client,
+        authentication,
+        grantType,
+        all,
+        options,
+      );
+      return this.#tokens(await oauth.processGenericTokenEndpointResponse(metadata, client, response));
+    });
+  }
+
+  async exchangeCode(
+    server: OAuthServer,
+    callback: URLSearchParams,
+    flow: { readonly state: string; readonly verifier: string; readonly redirectUri: string },
+  ): Promise<TokenSet> {
+    const metadata = await this.metadata(server);
+    const [client, authentication] = clientOf(server);
+    return this.#call(metadata.issuer, async () => {
+      const valid = oauth.validateAuthResponse(metadata, client, callback, flow.state);
+      const response = await oauth.authorizationCodeGrantRequest(
+        metadata,
+        client,
+        authentication,
+        valid,
+        flow.redirectUri,
+        flow.verifier,
+        { ...this.options(metadata.token_endpoint), additionalParameters: resource(server) },
+      );
+      return this.#tokens(await oauth.processAuthorizationCodeResponse(metadata, client, response));
+    });
+  }
+
+  async revoke(server: OAuthServer, token: string): Promise<void> {
+    const metadata = await this.metadata(server);
+    if (metadata.revocation_endpoint === undefined) return;
+    const [client, authentication] = clientOf(server);
+    await this.#call(metadata.issuer, async () => {
+      const options = this.options(metadata.revocation_endpoint);
+      await oauth.processRevocationResponse(
+        await oauth.revocationRequest(metadata, client, authentication, token, options),
+      );
+    });
+  }
+
+  options(url: string | undefined): {
+    [oauth.customFetch]: (url: string, options: object) => Promise<Response>;
+    [oauth.allowInsecureRequests]: boolean;
+  } {
+    return {
+      [oauth.customFetch]: (target, options) => this.#fetch(target, options as RequestInit),
+      [oauth.allowInsecureRequests]: url !== undefined && isLoopback(new URL(url).hostname),
+    };
+  }
+
+  async #discover(url: URL, algorithm: "oidc" | "oauth2"): Promise<oauth.AuthorizationServer> {
+    return this.#call(url.href, async () => {
+      const response = await oauth.discoveryRequest(url, { algorithm, ...this.options(url.href) });
+      return oauth.processDiscoveryResponse(url, response);
+    });
+  }
+
+  #tokens({ access_token, refresh_token, expires_in }: oauth.TokenEndpointResponse): TokenSet {
+    return {
+      accessToken: access_token,
+      ...(refresh_token === undefined ? {} : { refreshToken: refresh_token }),
+      expiresAt: this.#clock.now() + (expires_in === undefined ? ASSUMED_MS : expires_in * 1000),
+    };
+  }
+
+  async #call<T>(issuer: string, body: () => Promise<T>): Promise<T> {
+    try {
+      return await body();
+    } catch (error) {
+      if (IdentityError.is(error)) throw error;
+      const code = (error as { error?: unknown }).error;
+      const status = (error as { status?: unknown }).status;
+      if (typeof code === "string" && !(typeof status === "number" && status >= 500)) {
+        const shown = /^[\w.-]{1,64}$/.test(code) ? code : "an unreadable error";
+        throw new IdentityError("IDENTITY_GRANT_REFUSED", `${issuer} refused the grant: ${shown}.`);
+      }
+      const known = error instanceof GuardedFetchError ? error.code : (error as { code?: unknown }).code;
+      const refused = known === "FETCH_ADDRESS_DENIED" || String(known).startsWith("OAUTH_INVALID_RESPONSE");
+      throw new IdentityError(
+        refused ? "IDENTITY_GRANT_REFUSED" : "IDENTITY_ISSUER_UNAVAILABLE",
+        `${issuer} gave no usable answer (${String(known ?? "no answer")}).`,
+      );
+    }
+  }
+}
+
+function clientOf({ clientId, clientSecret }: OAuthServer): [oauth.Client, oauth.ClientAuth] {
+  const authentication = clientSecret === undefined ? oauth.None() : oauth.ClientSecretBasic(clientSecret);
+  return [{ client_id: clientId }, authentication];
+}
+
+const resource = (server: OAuthServer): Record<string, string> =>
+  server.resource === undefined ? {} : { resource: server.resource };
+
+const common = (server: OAuthServer): Record<string, string> => ({
+  ...resource(server),
+  ...(server.audience === undefined ? {} : { audience: server.audience }),
+  ...(server.scopes === undefined ? {} : { scope: server.scopes.join(" ") }),
+});
