@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { chmod } from "node:fs/promises";
 import {
   createServer,
   request as httpRequest,
@@ -69,9 +70,11 @@ export class ProxyLink implements EgressLink {
     this.#server.on("clientError", (_error, socket: Duplex) => refuse(socket, 400));
   }
 
+  /** Any user may speak to the socket who finds it, and only who was shown it inside can: its folder admits nobody. */
   async listen(): Promise<void> {
     this.#server.listen(this.socketPath);
     await once(this.#server, "listening");
+    await chmod(this.socketPath, 0o666);
   }
 
   environment(port: number): Readonly<Record<string, string>> {

@@ -1,0 +1,1 @@
+export { GvisorBackend, type GvisorBackendDeps } from "./gvisor-backend.ts";
