@@ -1,0 +1,115 @@
+import { Container } from "inversify";
+import { expect, test } from "vitest";
+import { bearerInjector, bearers, redactorOf } from "./fixtures/parts.ts";
+import { type CredentialInjector, GatewayError } from "./index.ts";
+import { GATEWAY, GATEWAY_TOOLS, gatewayModule, INBOUND_AUTHENTICATOR } from "./inversify/index.ts";
+import {
+  agentSessionsConformance,
+  credentialInjectorConformance,
+  InMemoryAgentSessions,
+  inboundAuthenticatorConformance,
+  type TestFunction,
+} from "./testing/index.ts";
+
+const principal = { tenant: "acme", user: "ann" };
+const authentication = async () => ({
+  authenticator: bearers({ "right-token": principal }),
+  headers: { authorization: "Bearer right-token" },
+  principal,
+  wrong: [{ authorization: "Bearer wrong-token" }],
+});
+const injection = async () => {
+  const url = "https://tickets.example/mcp";
+  const inner = bearerInjector({ key: "s3cret-token-value" });
+  const injector: CredentialInjector = {
+    async inject(context, reference, request) {
+      if (context.principal.tenant !== "acme" || request.url !== url) {
+        throw new GatewayError("GATEWAY_DENIED", "Not bound.");
+      }
+      return inner.inject(context, reference, request);
+    },
+  };
+  return {
+    injector,
+    context: { principal },
+    stranger: { principal: { tenant: "globex" } },
+    reference: "key",
+    url,
+    elsewhere: "https://evil.example/mcp",
+    secret: "s3cret-token-value",
+  };
+};
+const agents = async () => ({
+  sessions: new InMemoryAgentSessions({ echo: (input) => input }),
+  agent: "echo",
+  message: { type: "user.message", body: { content: "hello" } },
+});
+
+inboundAuthenticatorConformance({ test, create: authentication });
+credentialInjectorConformance({ test, create: injection });
+agentSessionsConformance({ test, create: agents });
+
+async function failing(suite: (test: TestFunction) => void): Promise<readonly string[]> {
+  const found: [string, () => Promise<void>][] = [];
+  suite((name, body) => found.push([name, body]));
+  const failed: string[] = [];
+  for (const [name, body] of found) await body().catch(() => failed.push(name));
+  return failed;
+}
+
+test("the suites catch planted faults", async () => {
+  const trusting = async () => ({
+    ...(await authentication()),
+    authenticator: {
+      authenticate: async (request: Request) =>
+        request.headers.has("authorization")
+          ? { ...principal, tenant: request.headers.get("x-tenant") ?? "acme" }
+          : undefined,
+    },
+  });
+  expect(await failing((each) => inboundAuthenticatorConformance({ test: each, create: trusting }))).toHaveLength(2);
+
+  const chunkBlind = async () => {
+    const parts = await injection();
+    const redactor = { ...redactorOf(parts.secret), stream: () => new TransformStream<Uint8Array, Uint8Array>() };
+    const injector: CredentialInjector = {
+      inject: async (...args) => ({ ...(await parts.injector.inject(...args)), redactor }),
+    };
+    return { ...parts, injector };
+  };
+  expect(await failing((each) => credentialInjectorConformance({ test: each, create: chunkBlind }))).toEqual([
+    "CredentialInjector: its redactor removes the secret from values, and from streams that split it anywhere",
+  ]);
+
+  const leaky = async () => {
+    const parts = await agents();
+    const send = parts.sessions.send.bind(parts.sessions);
+    parts.sessions.send = ({ idempotencyKey: _, ...context }, ...rest) => send({ ...context, principal }, ...rest);
+    return parts;
+  };
+  expect(await failing((each) => agentSessionsConformance({ test: each, create: leaky }))).toEqual([
+    "AgentSessions: a repeated idempotency key sends once",
+    "AgentSessions: another tenant's session is not_found for every verb",
+  ]);
+});
+
+test("the module makes one gateway with its tools, refuses to be loaded twice, and closes what it made", async () => {
+  const container = new Container();
+  container.bind(INBOUND_AUTHENTICATOR).toConstantValue((await authentication()).authenticator);
+  let closed = false;
+  const target = {
+    name: "t",
+    list: async () => [],
+    call: async () => ({ content: [] }),
+    close: async () => {
+      closed = true;
+    },
+  };
+  const module = gatewayModule({ targets: [target] });
+  await container.load(module);
+  const gateway = await container.getAsync(GATEWAY);
+  expect(await container.getAsync(GATEWAY_TOOLS)).toBe(gateway.tools);
+  await expect(async () => container.load(gatewayModule())).rejects.toThrow(/already bound/);
+  await container.unloadAsync(module);
+  expect(closed).toBe(true);
+});
