@@ -1,3 +1,5 @@
+export { CachedMemoryStore } from "./decorators/cached-memory-store.ts";
+export { TracedMemoryStore } from "./decorators/traced-memory-store.ts";
 export type {
   CallContext,
   Clock,
@@ -11,6 +13,7 @@ export type {
   Redactor,
 } from "./dialect.ts";
 export { systemClock, systemIds, uuidSource } from "./dialect.ts";
+export type { Documents, DocumentVersion, MemoryDocument } from "./documents.ts";
 export { MemoryError, type MemoryErrorCode } from "./errors.ts";
 export type { Branch, BranchKey, EventItem, MemoryEvent, NewEvent, Role, Turn } from "./event.ts";
 export type { Events, ListEvents } from "./events.ts";
@@ -26,6 +29,7 @@ export { MemoryTools, type MemoryToolsDeps } from "./memory-tools.ts";
 export { defaultRanking, type Explanation, type Ranking } from "./ranking.ts";
 export type { AsOf, MemoryRecord, NewRecord, RecordKind } from "./record.ts";
 export type { ListRecords, Records } from "./records.ts";
+export type { Reflection, Reflections, Revision } from "./reflection.ts";
 export { defaultRules, type ExtractionRule, RuleExtractor } from "./rule-extractor.ts";
 export type { SearchHit, SearchQuery } from "./search.ts";
 export { SessionMemoryAdapter, type SessionMemoryAdapterDeps } from "./session-memory-adapter.ts";

@@ -1,5 +1,6 @@
 import type { CallContext, Clock, IdSource } from "./dialect.ts";
 import { systemClock, systemIds } from "./dialect.ts";
+import { Documents } from "./documents.ts";
 import { Events } from "./events.ts";
 import { ExtractionJobs } from "./extraction.ts";
 import type { Strategy } from "./extractor.ts";
@@ -9,6 +10,7 @@ import { Lifecycle } from "./lifecycle.ts";
 import type { MemoryStore } from "./memory-store.ts";
 import { defaultRanking, type Ranking } from "./ranking.ts";
 import { Records } from "./records.ts";
+import { Reflections } from "./reflection.ts";
 import type { SearchHit, SearchQuery } from "./search.ts";
 import { Transfer } from "./transfer.ts";
 
@@ -29,6 +31,8 @@ export interface MemoryDeps {
 export class Memory {
   readonly events: Events;
   readonly records: Records;
+  readonly documents: Documents;
+  readonly reflections: Reflections;
   readonly extraction: ExtractionJobs;
   readonly lifecycle: Lifecycle;
   readonly transfer: Transfer;
@@ -38,7 +42,9 @@ export class Memory {
     const transactions = new Transactions(store);
     this.events = new Events({ store, transactions, clock, ids });
     this.records = new Records({ store, transactions, clock, ids });
+    this.documents = new Documents({ store, transactions, clock, ids });
     const { events, records } = this;
+    this.reflections = new Reflections({ records });
     this.extraction = new ExtractionJobs({ store, clock, events, records, strategies });
     this.lifecycle = new Lifecycle({ store, transactions, clock, ids });
     this.transfer = new Transfer(store);

@@ -10,6 +10,7 @@ import type { Transactions } from "./internal/transactions.ts";
 import { limits } from "./limits.ts";
 import type { Batch, MemoryStore, Scope } from "./memory-store.ts";
 import type { AsOf, MemoryRecord, NewRecord, RecordKind } from "./record.ts";
+import type { Revision } from "./reflection.ts";
 
 export interface RecordsDeps {
   readonly store: MemoryStore;
@@ -152,6 +153,46 @@ export class Records {
     });
   }
 
+  /** Carries out revisions in one commit; refused when a record is no longer at the version that `basis` gives. */
+  async consolidate(
+    context: CallContext,
+    memory: string,
+    revisions: readonly Revision[],
+    basis: Readonly<Record<string, number>>,
+  ): Promise<void> {
+    const scope = scopeOf(context, memory);
+    await this.#deps.transactions.run<void>(scope, async () => {
+      const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord] });
+      const rows = new Map<string, RecordRow>();
+      for (const id of new Set(revisions.flatMap(({ keep, close }) => [keep, ...close]))) {
+        const row = await this.#current(scope, id);
+        if (row.version !== basis[id]) {
+          throw new MemoryError("MEMORY_CONFLICT", `Record ${id} has changed since: propose again.`);
+        }
+        rows.set(id, row);
+      }
+      const first = Number(values[0] ?? 0);
+      let count = 0;
+      const batches = revisions.map((revision) => {
+        const keep = rows.get(revision.keep) as RecordRow;
+        const old = revision.close.map((id) => rows.get(id) as RecordRow);
+        if (revision.action === "close") return merge(...old.map((row) => closing(row, keep, this.#deps.clock.now())));
+        const all = [...old, keep];
+        const { id, ordinal, version, recordedAt, once, ...said } = keep;
+        const merged: RecordRow = {
+          ...said,
+          ...this.#draft(context, { ...said, text: revision.text }, first + count++),
+          evidence: [...new Set(all.flatMap(({ evidence }) => evidence))],
+          validFrom: keep.validFrom,
+          supersedes: all.map((row) => row.id),
+        };
+        return merge(placing(merged), ...all.map((row) => closing(row, merged)));
+      });
+      const batch = merge(count === 0 ? {} : allocation(values[0], count), ...batches);
+      return revisions.length === 0 ? { result: undefined } : { batch, result: undefined };
+    });
+  }
+
   /** False when there was nothing to delete. Prefer `supersede`: a deleted record explains nothing any more. */
   async delete(context: CallContext, memory: string, id: string): Promise<boolean> {
     const scope = scopeOf(context, memory);
@@ -231,12 +272,12 @@ function placing(row: RecordRow): Batch {
   );
 }
 
-function closing(old: RecordRow, next: RecordRow): Batch {
+function closing(old: RecordRow, next: RecordRow, at: number = next.recordedAt): Batch {
   return replacing(old, {
     ...old,
     ...(old.validTo === undefined ? {} : { statedValidTo: old.validTo }),
     validTo: Math.min(old.validTo ?? next.validFrom, next.validFrom),
-    supersededAt: next.recordedAt,
+    supersededAt: at,
     supersededBy: next.id,
     version: old.version + 1,
   });

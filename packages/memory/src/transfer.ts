@@ -15,6 +15,7 @@ const CHUNK = 64;
 /** Whole parts of the key space, which an export carries as they are; the index is made anew from them. */
 const parts = [
   "audit/",
+  "document/",
   "event/",
   "expiry/",
   "about/",
@@ -25,6 +26,7 @@ const parts = [
   "once/",
   "record/",
   "session/",
+  "version/",
 ];
 
 const line = z.strictObject({
