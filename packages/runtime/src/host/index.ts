@@ -1,0 +1,8 @@
+export {
+  type InProcessChannel,
+  InProcessHost,
+  type InProcessHostDeps,
+  type InProcessProgram,
+} from "./in-process-host.ts";
+export { ProcessHost, type ProcessHostDeps } from "./process-host.ts";
+export { WarmPool, type WarmPoolDeps } from "./warm-pool.ts";

@@ -1,0 +1,63 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+/** The variable by which everything that a hosted program starts is found again, also after it left its group. */
+export const MARKER = "ASHLAR_HOSTED";
+
+/** Processes whose first environment carries the marker with this value; empty where there is no `/proc`. */
+export function marked(matches: (value: string) => boolean): readonly number[] {
+  return processIds().filter((pid) => {
+    const value = markerOf(pid);
+    return value !== undefined && matches(value) && stateOf(pid) !== "Z";
+  });
+}
+
+/** Kills the group and everything marked, again until a look finds nothing: forks race with a single pass. */
+export function killTree(leader: number, marker: string): void {
+  signal(-leader);
+  for (let pass = 0; pass < 50; pass++) {
+    const left = marked((value) => value === marker);
+    if (left.length === 0) return;
+    for (const pid of left) signal(pid);
+  }
+}
+
+/** Field 22 of `/proc/<pid>/stat`: with the pid it names one process of this boot. */
+export function startedAt(pid: number): string | undefined {
+  return statOf(pid)?.[19];
+}
+
+function processIds(): readonly number[] {
+  try {
+    return readdirSync("/proc").map(Number).filter(Number.isInteger);
+  } catch {
+    return [];
+  }
+}
+
+function markerOf(pid: number): string | undefined {
+  try {
+    const entries = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+    return entries.find((entry) => entry.startsWith(`${MARKER}=`))?.slice(MARKER.length + 1);
+  } catch {
+    return undefined;
+  }
+}
+
+const stateOf = (pid: number): string | undefined => statOf(pid)?.[0];
+
+function statOf(pid: number): readonly string[] | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    return undefined;
+  }
+}
+
+export function signal(pid: number, name: NodeJS.Signals = "SIGKILL"): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It is gone already.
+  }
+}
