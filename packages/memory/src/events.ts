@@ -1,7 +1,7 @@
 import type { CallContext, Clock, IdSource, Page } from "./dialect.ts";
 import { MemoryError } from "./errors.ts";
 import type { Branch, BranchKey, MemoryEvent, NewEvent, Turn } from "./event.ts";
-import { MOST_GROUPS, MOST_POSITIONS } from "./internal/document-number.ts";
+import { MOST_GROUPS, MOST_POSITIONS, textNumber } from "./internal/document-number.ts";
 import { type EventRow, eventIndexing, eventOf } from "./internal/event-row.ts";
 import { indexing, statisticsOf, unindexing } from "./internal/indexing.ts";
 import { keys, under } from "./internal/keys.ts";
@@ -285,6 +285,7 @@ export function removal(row: EventRow): Batch {
       expect: [{ key: keys.id(row.id), value: at }],
       delete: [
         at,
+        keys.vector("events", textNumber(row.group, row.position)),
         keys.id(row.id),
         ...(row.once === undefined ? [] : [row.once]),
         ...(row.expiresAt === undefined ? [] : [keys.expiry(row.expiresAt, row.id)]),

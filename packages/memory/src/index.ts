@@ -14,6 +14,7 @@ export type {
 } from "./dialect.ts";
 export { systemClock, systemIds, uuidSource } from "./dialect.ts";
 export type { Documents, DocumentVersion, MemoryDocument } from "./documents.ts";
+export type { Embedder } from "./embedder.ts";
 export { MemoryError, type MemoryErrorCode } from "./errors.ts";
 export type { Branch, BranchKey, EventItem, MemoryEvent, NewEvent, Role, Turn } from "./event.ts";
 export type { Events, ListEvents } from "./events.ts";

@@ -1,11 +1,14 @@
 import type { CallContext, Clock, IdSource } from "./dialect.ts";
 import { systemClock, systemIds } from "./dialect.ts";
 import { Documents } from "./documents.ts";
+import type { Embedder } from "./embedder.ts";
 import { Events } from "./events.ts";
 import { ExtractionJobs } from "./extraction.ts";
 import type { Strategy } from "./extractor.ts";
+import { scopeOf } from "./internal/parse.ts";
 import { Retrieval } from "./internal/retrieval.ts";
 import { Transactions } from "./internal/transactions.ts";
+import { Vectors } from "./internal/vectors.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { MemoryStore } from "./memory-store.ts";
 import { defaultRanking, type Ranking } from "./ranking.ts";
@@ -20,6 +23,8 @@ export interface MemoryDeps {
   readonly clock?: Clock;
   readonly ids?: IdSource;
   readonly ranking?: Partial<Ranking>;
+  /** Takes part in the ranking, by reciprocal rank fusion, with what `reembed` has embedded. Default: none. */
+  readonly embedder?: Embedder;
   /** How records are drawn from events. Default: none are. */
   readonly strategies?: readonly Strategy[];
 }
@@ -37,8 +42,9 @@ export class Memory {
   readonly lifecycle: Lifecycle;
   readonly transfer: Transfer;
   readonly #retrieval: Retrieval;
+  readonly #vectors: Vectors | undefined;
 
-  constructor({ store, clock = systemClock, ids = systemIds, ranking = {}, strategies = [] }: MemoryDeps) {
+  constructor({ store, clock = systemClock, ids = systemIds, ranking = {}, strategies = [], embedder }: MemoryDeps) {
     const transactions = new Transactions(store);
     this.events = new Events({ store, transactions, clock, ids });
     this.records = new Records({ store, transactions, clock, ids });
@@ -48,11 +54,28 @@ export class Memory {
     this.extraction = new ExtractionJobs({ store, clock, events, records, strategies });
     this.lifecycle = new Lifecycle({ store, transactions, clock, ids });
     this.transfer = new Transfer(store);
-    this.#retrieval = new Retrieval({ store, clock, ranking: { ...defaultRanking, ...ranking } });
+    this.#vectors = embedder === undefined ? undefined : new Vectors({ store, embedder });
+    this.#retrieval = new Retrieval({
+      store,
+      clock,
+      ranking: { ...defaultRanking, ...ranking },
+      ...(this.#vectors === undefined ? {} : { vectors: this.#vectors }),
+    });
   }
 
   /** The texts that say most about the query, best first. */
   search(context: CallContext, memory: string, query: SearchQuery): Promise<readonly SearchHit[]> {
     return this.#retrieval.search(context, memory, query);
+  }
+
+  /**
+   * Embeds the records and events that have no vector of this embedder yet, and returns how many. Ingest never waits
+   * for an embedder: call this from a job. May be cut off and called again.
+   */
+  async reembed(context: CallContext, memory: string): Promise<number> {
+    if (this.#vectors === undefined) return 0;
+    const scope = scopeOf(context, memory);
+    const records = await this.#vectors.embed(scope, "records", context.signal);
+    return records + (await this.#vectors.embed(scope, "events", context.signal));
   }
 }

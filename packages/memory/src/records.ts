@@ -295,6 +295,7 @@ export function removing(row: RecordRow): Batch {
       expect: [{ key: keys.id(row.id), value: at }],
       delete: [
         at,
+        keys.vector("records", row.ordinal),
         keys.id(row.id),
         keys.namespace(segments(row.namespace), row.ordinal),
         ...(row.once === undefined ? [] : [row.once]),

@@ -13,11 +13,13 @@ import { keys } from "./keys.ts";
 import { bytesOf, scopeOf, tooLarge } from "./parse.ts";
 import { holds, knownAt, type RecordRow } from "./record-row.ts";
 import { termsOf, wordsOf } from "./tokens.ts";
+import type { Vectors } from "./vectors.ts";
 
 export interface RetrievalDeps {
   readonly store: MemoryStore;
   readonly clock: Clock;
   readonly ranking: Ranking;
+  readonly vectors?: Vectors;
 }
 
 const MOST_TERMS = 64;
@@ -45,16 +47,28 @@ export class Retrieval {
       throw new MemoryError("MEMORY_INVALID", "`topK` is a whole number from 1 to 1,000.");
     }
     if (query.filters !== undefined) parseFilters(query.filters);
-    const lists = await Promise.all(sources.map((source) => this.#source(scope, source, query, topK)));
+    const lists = await Promise.all(sources.map((source) => this.#source(scope, source, query, topK, context.signal)));
     return interleave(lists).slice(0, topK);
   }
 
-  async #source(scope: Scope, source: Source, query: SearchQuery, topK: number): Promise<readonly SearchHit[]> {
+  async #source(
+    scope: Scope,
+    source: Source,
+    query: SearchQuery,
+    topK: number,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly SearchHit[]> {
     const terms = [...new Set(termsOf(query.text))].slice(0, MOST_TERMS);
-    if (terms.length === 0) return [];
-    const { ranked, explain } = await (source === "events"
+    const { vectors } = this.#deps;
+    if (terms.length === 0 && vectors === undefined) return [];
+    const lexical = await (source === "events"
       ? this.#rankEvents(scope, terms, query.text)
       : this.#rankRecords(scope, terms));
+    const { explain } = lexical;
+    const { ranked, ranks } =
+      vectors === undefined
+        ? { ...lexical, ranks: new Map<number, number>() }
+        : await vectors.fuse(scope, source, query.text, lexical.ranked, signal);
     const hits: SearchHit[] = [];
     const step = Math.min(PAGE, topK + 6);
     for (let start = 0; start < ranked.length && hits.length < topK; start += step) {
@@ -69,7 +83,11 @@ export class Retrieval {
         if (value === undefined || hits.length >= topK) return;
         const hit = source === "events" ? this.#event(value, each, query) : this.#record(value, each, query);
         if (hit !== undefined) {
-          hits.push(query.explain === true ? { ...hit, explanation: explain(each.text) } : hit);
+          hits.push(
+            query.explain === true
+              ? { ...hit, explanation: { ...explain(each.text), ...vectorRank(ranks, each.text) } }
+              : hit,
+          );
         }
       });
     }
@@ -140,6 +158,11 @@ export class Retrieval {
     const record = knownAt(row, asOf);
     return { source: "records", id: row.id, text: row.text, score, at: row.validFrom, record };
   }
+}
+
+function vectorRank(ranks: ReadonlyMap<number, number>, text: number): { readonly vectorRank?: number } {
+  const rank = ranks.get(text);
+  return rank === undefined ? {} : { vectorRank: rank };
 }
 
 function interleave(lists: readonly (readonly SearchHit[])[]): SearchHit[] {
