@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { chown, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Capabilities } from "../capabilities.ts";
@@ -69,11 +69,11 @@ export class ProcessBackend implements SandboxBackend {
     const id = (this.#deps.ids ?? systemIds).next("sbx");
     const folder = await realpath(await mkdtemp(join(tmpdir(), "ashlar-process-")));
     const { user } = this.#deps;
+    if (user !== undefined) await chown(folder, user.uid, user.gid);
     const child = spawn(this.#python(), GUEST_COMMAND, {
       ...{ cwd: folder, detached: true, stdio: ["pipe", "pipe", "ignore"], ...user },
       env: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: folder, LANG: "C.UTF-8", TMPDIR: folder },
     });
-    if (user !== undefined) await import("node:fs/promises").then(({ chown }) => chown(folder, user.uid, user.gid));
     const exited = new Promise<{ readonly reason: string }>((resolve) => {
       child.once("error", (error) => resolve({ reason: error.message }));
       child.once("close", (code, signal) => resolve({ reason: `ended with ${signal ?? code}` }));

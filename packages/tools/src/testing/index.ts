@@ -1,2 +1,3 @@
 export { ManualClock, SequentialIds } from "./manual-clock.ts";
+export { sandboxConformance } from "./sandbox-conformance.ts";
 export type { TestFunction } from "./suite.ts";

@@ -91,6 +91,8 @@ class Job(Program):
                         "code": "TOOLS_LIMIT_EXCEEDED" if full else "TOOLS_FILE_REFUSED",
                         "message": "The sandbox's disk is full." if full else str(error)[:300],
                     }
+                except Exception as error:
+                    value = {"code": "TOOLS_BACKEND_FAILED", "message": type(error).__name__ + ": " + str(error)[:300]}
                 write_all(answer_write, dumps(value).encode("ascii"))
             except BaseException:
                 os._exit(1)
@@ -389,6 +391,7 @@ def file_folder(guest, call, fd_in, fd_out):
 
 
 def file_pack(guest, call, fd_in, fd_out):
+    import gzip
     import tarfile
 
     folder = resolve(guest, call.get("path", "."))
@@ -397,9 +400,10 @@ def file_pack(guest, call, fd_in, fd_out):
         return info if info.isreg() or info.isdir() or info.issym() else None
 
     with os.fdopen(fd_out, "wb", closefd=False) as sink:
-        with tarfile.open(fileobj=sink, mode="w|gz", format=tarfile.PAX_FORMAT, compresslevel=1) as archive:
-            for name in sorted(os.listdir(folder)):
-                archive.add(os.path.join(folder, name), arcname=name, filter=plain)
+        with gzip.GzipFile(fileobj=sink, mode="wb", compresslevel=1, mtime=0) as packed:
+            with tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+                for name in sorted(os.listdir(folder)):
+                    archive.add(os.path.join(folder, name), arcname=name, filter=plain)
     return {}
 
 

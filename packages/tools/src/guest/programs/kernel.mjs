@@ -175,11 +175,13 @@ const evaluate = (expression) =>
     }
   });
 
+Object.defineProperty(globalThis, Symbol.for("ashlar.import"), {
+  value: (specifier, options) => import(specifier, options),
+});
+
 // A signal is seen by V8 only while a script runs that asked for it: the evaluation is started from such a one.
 Object.defineProperty(globalThis, Symbol.for("ashlar.go"), { value: () => globalThis[keep]() });
-const trigger = new vm.Script("globalThis[Symbol.for('ashlar.go')]()", {
-  importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-});
+const trigger = new vm.Script("globalThis[Symbol.for('ashlar.go')]()");
 const guarded = () => trigger.runInThisContext({ breakOnSigint: true });
 
 process.on("SIGINT", () => stop?.());
@@ -194,7 +196,10 @@ const execute = async (source) => {
   let outcome = { status: "ok" };
   try {
     const typed = language === "typescript" ? stripTypeScriptTypes(source, { mode: "transform" }) : source;
-    const value = await evaluate(withoutImports(typed));
+    // V8's REPL mode has no module loader of its own: the kernel's serves.
+    const value = await evaluate(
+      withoutImports(typed).replace(/\bawait\s+import\s*\(/g, "await globalThis[Symbol.for('ashlar.import')]("),
+    );
     if (value !== undefined) show(value, "value");
   } catch (failure) {
     if (failure?.interrupted) outcome = { status: "interrupted" };

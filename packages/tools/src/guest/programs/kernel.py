@@ -262,36 +262,29 @@ def close_figure(figure):
         pyplot.close(figure)
 
 
-def plot_backend(kernel):
-    """What `MPLBACKEND=module://ashlar_plots` loads: Agg, with a `show` that gives pictures."""
-    module = type(sys)("ashlar_plots")
+class PlotBackend:
+    """Finds the module that `MPLBACKEND` names: Agg, with a `show` that gives pictures."""
 
-    def show(*_, **__):
-        kernel.plots()
+    name = "ashlar_plots"
 
-    def lazy(name):
-        if name in ("FigureCanvas", "FigureCanvasAgg"):
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
+    def __init__(self, kernel):
+        self.kernel = kernel
+        sys.meta_path.append(self)
+        os.environ["MPLBACKEND"] = "module://" + self.name
 
-            return FigureCanvasAgg
-        if name == "FigureManager":
-            from matplotlib.backend_bases import FigureManagerBase
+    def find_spec(self, name, path=None, target=None):
+        return type(os.__spec__)(name, self) if name == self.name else None
 
-            return FigureManagerBase
-        if name == "new_figure_manager":
-            from matplotlib.backends import backend_agg
+    def create_module(self, spec):
+        return None
 
-            return backend_agg.new_figure_manager
-        if name == "new_figure_manager_given_figure":
-            from matplotlib.backends import backend_agg
+    def exec_module(self, module):
+        from matplotlib.backend_bases import FigureManagerBase
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-            return backend_agg.new_figure_manager_given_figure
-        raise AttributeError(name)
-
-    module.show = show
-    module.__getattr__ = lazy
-    sys.modules["ashlar_plots"] = module
-    os.environ["MPLBACKEND"] = "module://ashlar_plots"
+        module.FigureCanvas = FigureCanvasAgg
+        module.FigureManager = FigureManagerBase
+        module.show = lambda *_, **__: self.kernel.plots()
 
 
 def kernel_main(fd, folder):
@@ -301,7 +294,7 @@ def kernel_main(fd, folder):
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     sys.setrecursionlimit(3000)
     kernel = Kernel(fd, folder)
-    plot_backend(kernel)
+    PlotBackend(kernel)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
     kernel.loop()
