@@ -1,3 +1,7 @@
+export type { AdmissionPolicy } from "./admission.ts";
+export type { Agent, TurnInput } from "./agent.ts";
+export type { BlobRef, BlobStore } from "./blob-store.ts";
+export type { Catalog, CatalogEntry } from "./catalog.ts";
 export type {
   CallContext,
   Clock,
@@ -11,3 +15,41 @@ export type {
   Redactor,
 } from "./dialect.ts";
 export { systemClock, systemIds, uuidSource } from "./dialect.ts";
+export { RuntimeError, type RuntimeErrorCode } from "./errors.ts";
+export {
+  InMemoryBlobStore,
+  InMemoryCatalog,
+  InMemoryLiveBus,
+  InMemorySessionLog,
+  InMemoryWorkQueue,
+} from "./in-memory/index.ts";
+export type { LiveBus, LiveMessage } from "./live-bus.ts";
+export type { Permissions } from "./permissions.ts";
+export type { Pricing } from "./pricing.ts";
+export { Runtime, type RuntimeDeps } from "./runtime.ts";
+export type { ApprovalRequest, Session, StepCall, StepOptions, Usage } from "./session.ts";
+export { EVENT_SCHEMA_VERSION, INPUT_FENCE, type NewEvent, type SessionEvent } from "./session-event.ts";
+export type { HostedLimits, HostedProcess, HostedProgram, IsolationGrade, SessionHost } from "./session-host.ts";
+export type {
+  Claim,
+  DueSession,
+  NewSession,
+  SessionChange,
+  SessionLog,
+  SessionQuery,
+  SessionRecord,
+  SessionStatus,
+} from "./session-log.ts";
+export type { SessionMemory } from "./session-memory.ts";
+export { SessionRecords } from "./session-records.ts";
+export { type OpenSession, Sessions, type StreamedEvent } from "./sessions.ts";
+export type { ToolDescription, ToolResult, ToolSource } from "./tool-source.ts";
+export type {
+  ConcurrencyLimit,
+  Job,
+  Lane,
+  LaneState,
+  RateLimit,
+  TakenJob,
+  WorkQueue,
+} from "./work-queue.ts";

@@ -1,1 +1,3 @@
-export {};
+export type { BudgetLimits } from "./budget.ts";
+export { type LoopAgentOptions, loopAgent } from "./loop-agent.ts";
+export type { ToolPolicies, ToolPolicy } from "./toolbox.ts";

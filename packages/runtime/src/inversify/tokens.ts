@@ -1,1 +1,27 @@
+import type { ServiceIdentifier } from "inversify";
+import type { Agent } from "../agent.ts";
+import type { Redactor } from "../dialect.ts";
+import type { SqliteDatabase } from "../internal/sqlite.ts";
+import type { LiveBus } from "../live-bus.ts";
+import type { Runtime } from "../runtime.ts";
+import type { SessionLog } from "../session-log.ts";
+import type { SessionRecords } from "../session-records.ts";
+import type { Sessions } from "../sessions.ts";
+import type { WorkQueue } from "../work-queue.ts";
+import { token } from "./binding.ts";
+
 export { CLOCK, IDS } from "./binding.ts";
+
+export const RUNTIME: ServiceIdentifier<Runtime> = token("@ashlar/runtime:Runtime");
+export const SESSIONS: ServiceIdentifier<Sessions> = token("@ashlar/runtime:Sessions");
+export const SESSION_RECORDS: ServiceIdentifier<SessionRecords> = token("@ashlar/runtime:SessionRecords");
+export const SESSION_LOG: ServiceIdentifier<SessionLog> = token("@ashlar/runtime:SessionLog");
+export const WORK_QUEUE: ServiceIdentifier<WorkQueue> = token("@ashlar/runtime:WorkQueue");
+/** Optional: within this process when unbound. */
+export const LIVE_BUS: ServiceIdentifier<LiveBus> = token("@ashlar/runtime:LiveBus");
+/** Optional: runs over every event before it is appended. */
+export const REDACTOR: ServiceIdentifier<Redactor> = token("@ashlar/runtime:Redactor");
+/** Optional: the agents that this process runs; more can be defined later. */
+export const AGENTS: ServiceIdentifier<readonly Agent[]> = token("@ashlar/runtime:Agents");
+/** A better-sqlite3 `Database`, bound by the root, which also closes it. */
+export const RUNTIME_DATABASE: ServiceIdentifier<SqliteDatabase> = token("@ashlar/runtime:Database");

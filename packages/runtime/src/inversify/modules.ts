@@ -1,0 +1,97 @@
+import { ContainerModule } from "inversify";
+import { InMemorySessionLog, InMemoryWorkQueue } from "../in-memory/index.ts";
+import { Runtime, type RuntimeDeps } from "../runtime.ts";
+import { SqliteSessionLog, SqliteWorkQueue } from "../sqlite/index.ts";
+import { optional, refuseRebind } from "./binding.ts";
+import {
+  AGENTS,
+  CLOCK,
+  IDS,
+  LIVE_BUS,
+  REDACTOR,
+  RUNTIME,
+  RUNTIME_DATABASE,
+  SESSION_LOG,
+  SESSION_RECORDS,
+  SESSIONS,
+  WORK_QUEUE,
+} from "./tokens.ts";
+
+export type RuntimeModuleOptions = Pick<
+  RuntimeDeps,
+  "labels" | "admission" | "concurrency" | "leaseMs" | "sweepMs" | "maxCrashes" | "onError"
+>;
+
+const close = (store: { close(): Promise<void> }): Promise<void> => store.close();
+
+/** The service. Load one of the engines beside it, and unload this module first. */
+export const runtimeModule = (options: RuntimeModuleOptions = {}): ContainerModule =>
+  new ContainerModule((load) => {
+    refuseRebind(load, RUNTIME, SESSIONS, SESSION_RECORDS);
+    load
+      .bind(RUNTIME)
+      .toResolvedValue(
+        (log, queue, live, redactor, agents, clock, ids) =>
+          new Runtime({
+            ...options,
+            log,
+            queue,
+            ...(live === undefined ? {} : { live }),
+            ...(redactor === undefined ? {} : { redactor }),
+            ...(agents === undefined ? {} : { agents }),
+            ...(clock === undefined ? {} : { clock }),
+            ...(ids === undefined ? {} : { ids }),
+          }),
+        [
+          SESSION_LOG,
+          WORK_QUEUE,
+          optional(LIVE_BUS),
+          optional(REDACTOR),
+          optional(AGENTS),
+          optional(CLOCK),
+          optional(IDS),
+        ],
+      )
+      .inSingletonScope()
+      .onDeactivation(close);
+    load.bind(SESSIONS).toResolvedValue((runtime) => runtime.sessions, [RUNTIME]);
+    load.bind(SESSION_RECORDS).toResolvedValue((runtime) => runtime.records, [RUNTIME]);
+  });
+
+/** Forgets everything when the process ends. */
+export const inMemoryRuntimeModule = (): ContainerModule =>
+  new ContainerModule((options) => {
+    refuseRebind(options, SESSION_LOG, WORK_QUEUE);
+    options
+      .bind(SESSION_LOG)
+      .toResolvedValue((clock) => new InMemorySessionLog(clock === undefined ? {} : { clock }), [optional(CLOCK)])
+      .inSingletonScope()
+      .onDeactivation(close);
+    options
+      .bind(WORK_QUEUE)
+      .toResolvedValue((clock) => new InMemoryWorkQueue(clock === undefined ? {} : { clock }), [optional(CLOCK)])
+      .inSingletonScope()
+      .onDeactivation(close);
+  });
+
+/** Needs `RUNTIME_DATABASE`; log and queue share the file. */
+export const sqliteRuntimeModule = (): ContainerModule =>
+  new ContainerModule((options) => {
+    refuseRebind(options, SESSION_LOG, WORK_QUEUE);
+    options
+      .bind(SESSION_LOG)
+      .toResolvedValue(
+        (database, clock) => new SqliteSessionLog({ database, ...(clock === undefined ? {} : { clock }) }),
+        [RUNTIME_DATABASE, optional(CLOCK)],
+      )
+      .inSingletonScope()
+      .onDeactivation(close);
+    options
+      .bind(WORK_QUEUE)
+      .toResolvedValue(
+        (database, clock) => new SqliteWorkQueue({ database, ...(clock === undefined ? {} : { clock }) }),
+        [RUNTIME_DATABASE, optional(CLOCK)],
+      )
+      .inSingletonScope()
+      .onDeactivation(close);
+  });
