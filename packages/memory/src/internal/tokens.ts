@@ -10,7 +10,13 @@ const stopWords = new Set(
   you your yours ve ll d m re`.split(/\s+/),
 );
 
+/** Stems are costly and words repeat. */
+const stems = new Map<string, string>();
+const MOST_STEMS = 10_000;
+
 const words = /[\p{L}\p{N}\p{M}]+/gu;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
+const ascii = /^[\0-\x7f]*$/;
 const accents = /[\u0300-\u036f]+/g;
 /** Scripts written without spaces: a run of them is read as overlapping pairs. */
 const unspaced =
@@ -18,7 +24,7 @@ const unspaced =
 
 /** Lower-case words, without accents and compatibility forms: `Café` and `CAFE` are one word. */
 export function wordsOf(text: string): string[] {
-  const plain = text.normalize("NFKD").replace(accents, "").normalize("NFC").toLowerCase();
+  const plain = ascii.test(text) ? text.toLowerCase() : folded(text);
   return (plain.match(words) ?? []).flatMap((word) => (unspaced.test(word) ? pairs(word) : [word]));
 }
 
@@ -26,9 +32,20 @@ export function wordsOf(text: string): string[] {
 export function termsOf(text: string): string[] {
   const terms: string[] = [];
   for (const word of wordsOf(text)) {
-    if (!stopWords.has(word)) terms.push(stemmer(word.slice(0, 64)));
+    if (!stopWords.has(word)) terms.push(stemOf(word.slice(0, 64)));
   }
   return terms;
+}
+
+const folded = (text: string): string => text.normalize("NFKD").replace(accents, "").normalize("NFC").toLowerCase();
+
+function stemOf(word: string): string {
+  const known = stems.get(word);
+  if (known !== undefined) return known;
+  if (stems.size >= MOST_STEMS) stems.clear();
+  const stem = stemmer(word);
+  stems.set(word, stem);
+  return stem;
 }
 
 function pairs(word: string): string[] {

@@ -2,8 +2,9 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type PrivateRedis, startRedis } from "../../../../test/support/redis.ts";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
+import { InMemoryMemoryStore } from "../in-memory/index.ts";
 import { Memory } from "../memory.ts";
-import { memoryStoreConformance } from "../testing/index.ts";
+import { ManualClock, memoryStoreConformance, SequentialIds } from "../testing/index.ts";
 import { RedisMemoryStore } from "./index.ts";
 
 describeWith([parts.redis], "redis", () => {
@@ -32,6 +33,33 @@ describeWith([parts.redis], "redis", () => {
     });
     const keys = (await client.keys("tags:*")).filter((key) => key !== "tags:scopes");
     expect(new Set(keys.map((key) => /\{([^}]*)\}/.exec(key)?.[1]))).toEqual(new Set(["a%7Bb%7Dc/m"]));
+  });
+
+  test("ranks as the in-memory store does, to the last bit of the score", async () => {
+    const context = { principal: { tenant: "t" } };
+    const words = ["heron", "blue", "kitchen", "paint", "Ada", "rain?", "Oslo", "trip"];
+    const text = (seed: number) =>
+      Array.from({ length: 1 + (seed % 70) }, (_, at) => words[(seed * 7 + at * at) % 8]).join(" ");
+    const answers: unknown[] = [];
+    for (const store of [new InMemoryMemoryStore(), new RedisMemoryStore({ client, prefix: "parity:" })]) {
+      const memory = new Memory({ store, clock: new ManualClock(), ids: new SequentialIds() });
+      for (let index = 0; index < 120; index++) {
+        const speaker = index % 3 === 0 ? "Ada" : "Ben";
+        await memory.events.append(context, "m", {
+          actor: "a",
+          session: `s${index % 5}`,
+          role: "user",
+          speaker,
+          text: text(index),
+        });
+        if (index % 4 === 0) await memory.records.create(context, "m", { text: text(index + 3) });
+      }
+      const asked = ["heron Oslo", "Ada paint", "rain trip kitchen", "blue"];
+      answers.push(
+        await Promise.all(asked.map((each) => memory.search(context, "m", { text: each, topK: 50, explain: true }))),
+      );
+    }
+    expect(answers[1]).toEqual(answers[0]);
   });
 
   test("a server that dies in the middle is an error that can be retried and holds nobody's words", async () => {
