@@ -14,6 +14,10 @@ export type {
 } from "./dialect.ts";
 export { systemClock, systemIds, uuidSource } from "./dialect.ts";
 export { ObservabilityError, type ObservabilityErrorCode } from "./errors.ts";
+export { compareVersions, type VersionComparison } from "./evaluation/compare-versions.ts";
+export { casesFromSessions, type Evaluation, evaluate, readSession } from "./evaluation/evaluate.ts";
+export type { EvaluationCase, Evaluator, JudgeModel, Judgement } from "./evaluation/evaluator.ts";
+export { RubricEvaluator, type RubricEvaluatorDeps } from "./evaluation/rubric-evaluator.ts";
 export { InMemoryTraceStore } from "./in-memory/index.ts";
 export { type OtlpReceiverOptions, otlpReceiver } from "./otlp/otlp-receiver.ts";
 export { type ModelPrice, PriceTable, type PriceTableOptions, parsePriceTable } from "./price-table.ts";
