@@ -1,5 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { lookup as systemLookup } from "node:dns/promises";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CallContext, type Clock, systemClock } from "../dialect.ts";
@@ -26,8 +27,9 @@ export interface EgressProxyDeps {
 
 /**
  * The way out of sandboxes that have no network: one HTTP proxy on a Unix socket per sandbox. It resolves a name once
- * and dials that very address, and denies private, loopback and metadata addresses under every policy. Each socket
- * lies in a folder of its own that only this user can enter: to hold the socket is to be that sandbox.
+ * and dials that very address, and denies private, loopback and metadata addresses under every policy. The socket's
+ * name is drawn at random in a folder that only this user can list: to know the path is to be that sandbox. On a host
+ * with other users mount `/proc` with `hidepid`, since a sandbox's launcher has the path among its arguments.
  */
 export class EgressProxy implements EgressGateway, AsyncDisposable {
   readonly #deps: EgressProxyDeps;
@@ -45,11 +47,12 @@ export class EgressProxy implements EgressGateway, AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), "ashlar-egress-"));
     const discard = () => rm(folder, { recursive: true, force: true });
     try {
+      await chmod(folder, 0o711);
       const link = new ProxyLink({
         principal: context.principal,
         sandbox,
         policy,
-        socketPath: join(folder, "proxy.sock"),
+        socketPath: join(folder, randomBytes(16).toString("hex")),
         allowPrivate,
         packageHosts,
         maxConnections,

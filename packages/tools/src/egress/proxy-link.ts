@@ -70,7 +70,7 @@ export class ProxyLink implements EgressLink {
     this.#server.on("clientError", (_error, socket: Duplex) => refuse(socket, 400));
   }
 
-  /** Any user may speak to the socket who finds it, and only who was shown it inside can: its folder admits nobody. */
+  /** The user inside a sandbox is not the one outside, so that anyone who knows the path may speak. */
   async listen(): Promise<void> {
     this.#server.listen(this.socketPath);
     await once(this.#server, "listening");

@@ -3,12 +3,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { hostile } from "../../../../test/support/hostile.ts";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
 import type { CallContext } from "../dialect.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
+import { sandboxConformance } from "../testing/sandbox-conformance.ts";
 import { GvisorBackend } from "./gvisor-backend.ts";
 
 const context: CallContext = { principal: { tenant: "acme", session: "one" } };
@@ -22,6 +23,7 @@ test("a missing runsc fails closed and says what to install", async () => {
 describeWith([parts.gvisor, parts.python], "gvisor", () => {
   const backend = new GvisorBackend();
   afterAll(() => backend.close());
+  describe("conformance", () => sandboxConformance({ test, createBackend: () => new GvisorBackend() }));
 
   async function within<T>(spec: SandboxSpec, body: (sandbox: Sandbox) => Promise<T>): Promise<T> {
     await using sandbox = await backend.create(context, spec);

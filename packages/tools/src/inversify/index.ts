@@ -9,5 +9,7 @@ export {
   SANDBOX_CHOICE,
   SANDBOX_SESSION_HOST,
   SANDBOX_SPEC,
+  SANDBOX_TOOLS,
   WORKSPACES,
 } from "./tokens.ts";
+export { egressModule, gvisorModule, sandboxToolsModule } from "./toolset-modules.ts";

@@ -5,6 +5,7 @@ import type { SandboxBackend } from "../sandbox-backend.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
 import type { SandboxSessionHost } from "../session-host.ts";
 import type { Choice } from "../strongest-backend.ts";
+import type { SandboxTools } from "../toolset/sandbox-tools.ts";
 import type { Workspaces } from "../workspaces.ts";
 import { token } from "./binding.ts";
 
@@ -21,3 +22,4 @@ export const SANDBOX_SESSION_HOST: ServiceIdentifier<SandboxSessionHost> = token
 export const SANDBOX_SPEC: ServiceIdentifier<SandboxSpec> = token("@ashlar/tools:SandboxSpec");
 export const EGRESS_GATEWAY: ServiceIdentifier<EgressGateway> = token("@ashlar/tools:EgressGateway");
 export const WORKSPACES: ServiceIdentifier<Workspaces> = token("@ashlar/tools:Workspaces");
+export const SANDBOX_TOOLS: ServiceIdentifier<SandboxTools> = token("@ashlar/tools:SandboxTools");

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { CallContext } from "../dialect.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
+import { sandboxConformance } from "../testing/sandbox-conformance.ts";
 import { WasmBackend } from "./wasm-backend.ts";
 
 const context: CallContext = { principal: { tenant: "acme", session: "one" } };
@@ -217,3 +218,5 @@ describe("law", () => {
     await keeper.close();
   });
 });
+
+describe("conformance", () => sandboxConformance({ test, createBackend: () => new WasmBackend() }));
