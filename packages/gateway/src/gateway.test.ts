@@ -88,7 +88,7 @@ test("no credentials and wrong ones are 401 with a challenge; no target is asked
 
 test("permissions are asked with target, tool and arguments, and a refusal reaches no target", async () => {
   const asked: unknown[] = [];
-  const { gateway, tickets } = await stack({
+  const { gateway, server, tickets } = await stack({
     permissions: {
       async decide(_, request) {
         asked.push(request);
@@ -100,8 +100,14 @@ test("permissions are asked with target, tool and arguments, and a refusal reach
     code: "GATEWAY_DENIED",
     kind: "denied",
   });
-  expect(asked).toEqual([{ action: "tool.call", resource: "tickets/read", arguments: { id: "T-1" } }]);
-  expect(tickets.seen).toEqual([]);
+  for (const mode of ["auto", "legacy"] as const) {
+    const mcp = await client(`${server.url}/mcp`, "caller", mode);
+    const refused = await mcp.callTool({ name: "read", arguments: { id: "T-1" } });
+    expect(refused).toMatchObject({ isError: true, content: [{ text: expect.stringContaining("closed today") }] });
+  }
+  expect(asked).toHaveLength(3);
+  expect(asked.slice(0, 1)).toEqual([{ action: "tool.call", resource: "tickets/read", arguments: { id: "T-1" } }]);
+  expect(tickets.bodies.filter((body) => body.includes("tools/call"))).toEqual([]);
 });
 
 test("a target on a private address is dialled only when it is named", async () => {

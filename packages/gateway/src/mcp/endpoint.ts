@@ -64,7 +64,7 @@ export class McpEndpoint {
       }
       return await this.#answer(keyed, request, message, target);
     } catch (error) {
-      return failure(id, error);
+      return failure(id, error, isModern(request.headers, message));
     }
   }
 
@@ -212,7 +212,7 @@ function withKey(context: CallContext, { params }: RpcMessage): CallContext {
     : context;
 }
 
-function failure(id: RpcId | null, error: unknown): Response {
+function failure(id: RpcId | null, error: unknown, modern = false): Response {
   const { kind, detail, status, code, retryAfterMs } = problemOf(error);
   if (error instanceof LimitedError) {
     const response = rpcError(id, RPC.refused, detail, { status, data: { code, retryAfterMs: retryAfterMs ?? 0 } });
@@ -222,7 +222,11 @@ function failure(id: RpcId | null, error: unknown): Response {
   if (kind === "denied") {
     return id === null
       ? rpcError(id, RPC.refused, detail, { status })
-      : rpcResult(id, { content: [{ type: "text", text: detail }], isError: true });
+      : rpcResult(id, {
+          content: [{ type: "text", text: detail }],
+          isError: true,
+          ...(modern ? { resultType: "complete", _meta: identity } : {}),
+        });
   }
   const rpcCode = kind === "invalid" || kind === "not_found" ? RPC.invalidParams : RPC.internalError;
   return rpcError(id, rpcCode, detail, { data: { code } });
