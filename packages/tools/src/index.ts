@@ -32,6 +32,7 @@ export { type AllowedHost, type NetworkMode, type NetworkPolicy, NO_NETWORK } fr
 export type { Endpoint, Sandbox, SnapshotRef } from "./sandbox.ts";
 export type { ProbeReport, SandboxBackend } from "./sandbox-backend.ts";
 export type { FileEntry, GrepMatch, SandboxFiles } from "./sandbox-files.ts";
+export { SandboxPool } from "./sandbox-pool.ts";
 export type { SandboxLimits, SandboxMount, SandboxSpec } from "./sandbox-spec.ts";
 export { type HostedProcess, type HostedProgram, SandboxSessionHost } from "./session-host.ts";
 export { type Choice, strongestBackend } from "./strongest-backend.ts";

@@ -34,6 +34,8 @@ export interface SandboxSpec {
   readonly networkMutable?: boolean;
   /** Variables seen by everything inside. Nothing of the host's environment is. No place for secrets. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Python modules imported once; each context then has them at the price of a fork, with new random seeds. */
+  readonly preload?: readonly string[];
   /** Restored through the `Workspaces` port before the first call and saved at `close`. */
   readonly workspace?: string;
   readonly mounts?: readonly SandboxMount[];

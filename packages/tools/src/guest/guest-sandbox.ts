@@ -84,6 +84,7 @@ export class GuestSandbox implements Sandbox {
         roots: deps.launch.roots ?? ["/workspace", "/tmp"],
         environment: { ...deps.egress?.link.environment(FORWARD_PORT), ...deps.spec.environment },
         kernels: kernels(deps.node),
+        preload: deps.spec.preload ?? [],
         ...(deps.egress === undefined ? {} : { forward: { port: FORWARD_PORT, socket: deps.egress.socketInside } }),
       }).result;
       if (deps.spec.workspace !== undefined) await sandbox.#restore(deps.spec.workspace);

@@ -275,6 +275,12 @@ def init(guest, ident, call):
     os.environ.update(call["environment"])
     guest.kernels = call["kernels"]
     os.chdir(guest.workspace)
+    for name in call["preload"]:
+        add_site(guest)
+        try:
+            __import__(name)
+        except ImportError as error:
+            raise Refused("TOOLS_INVALID", "The module " + name[:100] + " cannot be preloaded: " + str(error)[:200])
     if call.get("forward"):
         start_forward(guest, call["forward"]["port"], call["forward"]["socket"])
     return {"python": list(sys.version_info[:3]), "executable": sys.executable, "pid": os.getpid()}

@@ -6,12 +6,16 @@ AWAIT = 0x2000
 ONLY_AST = 0x0400
 
 
-def fork_kernel(guest, fd, ends, folder):
+def add_site(guest):
     if not guest.sited:
         guest.sited = True
         import site
 
         site.main()
+
+
+def fork_kernel(guest, fd, ends, folder):
+    add_site(guest)
     pid = os.fork()
     if pid == 0:
         try:
@@ -263,16 +267,24 @@ def close_figure(figure):
 
 
 class PlotBackend:
-    """Finds the module that `MPLBACKEND` names: Agg, with a `show` that gives pictures."""
+    """Agg, with a `show` that gives pictures; chosen when this process imports pyplot, and in no other."""
 
     name = "ashlar_plots"
 
     def __init__(self, kernel):
         self.kernel = kernel
-        sys.meta_path.append(self)
-        os.environ["MPLBACKEND"] = "module://" + self.name
+        sys.meta_path.insert(0, self)
+        if "matplotlib" in sys.modules:
+            self.choose()
+
+    def choose(self):
+        import matplotlib
+
+        matplotlib.rcParams["backend"] = "module://" + self.name
 
     def find_spec(self, name, path=None, target=None):
+        if name == "matplotlib.pyplot":
+            self.choose()
         return type(os.__spec__)(name, self) if name == self.name else None
 
     def create_module(self, spec):
