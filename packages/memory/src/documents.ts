@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { CallContext, Clock, IdSource, Page } from "./dialect.ts";
 import { MemoryError } from "./errors.ts";
 import { part, under } from "./internal/keys.ts";
-import { bytesOf, parse, scopeOf, tooLarge } from "./internal/parse.ts";
+import { bytesOf, parse, parseCursor, parseLimit, scopeOf, tooLarge } from "./internal/parse.ts";
 import type { Transactions } from "./internal/transactions.ts";
 import { limits } from "./limits.ts";
 import type { MemoryStore, Scope } from "./memory-store.ts";
@@ -111,10 +111,11 @@ export class Documents {
     } = {},
   ): Promise<Page<Omit<MemoryDocument, "text">>> {
     const { prefix = "/", depth = Number.POSITIVE_INFINITY, limit = 100, cursor } = query;
+    parseLimit(limit);
     const names = prefix.split("/").filter((name) => name !== "");
     const bounds = under(`document/${names.map((name) => `${part(name)}/`).join("")}`);
     const items: { key: string; document: Omit<MemoryDocument, "text"> }[] = [];
-    for (let from = cursor === undefined ? bounds.from : `${cursor}!`; ; ) {
+    for (let from = parseCursor(cursor, bounds); ; ) {
       const entries = await this.#deps.store.scan(scopeOf(context, memory), { from, to: bounds.to, limit: limit + 1 });
       for (const { key, value } of entries) {
         const { text, ...document } = JSON.parse(value) as MemoryDocument;

@@ -6,7 +6,7 @@ import { type EventRow, eventIndexing, eventOf } from "./internal/event-row.ts";
 import { indexing, statisticsOf, unindexing } from "./internal/indexing.ts";
 import { keys, under } from "./internal/keys.ts";
 import { merge } from "./internal/merge.ts";
-import { type ParsedEvent, parseBranch, parseEvent, scopeOf } from "./internal/parse.ts";
+import { type ParsedEvent, parseBranch, parseEvent, parseLimit, scopeOf } from "./internal/parse.ts";
 import type { Transactions } from "./internal/transactions.ts";
 import type { Batch, MemoryStore, Scope } from "./memory-store.ts";
 
@@ -72,9 +72,7 @@ export class Events {
     const scope = scopeOf(context, memory);
     const branch = parseBranch(query);
     const { limit = 100, reverse = false, cursor, withParents = true, after, from = 0, before = Infinity } = query;
-    if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
-      throw new MemoryError("MEMORY_INVALID", "`limit` is a whole number from 1 to 1,000.");
-    }
+    parseLimit(limit);
     const segments = await this.#segments(scope, branch, withParents);
     if (reverse) segments.reverse();
     const items: EventRow[] = [];

@@ -318,3 +318,25 @@ test("a session remembers per tenant and recalls what was said", async () => {
   ]);
   expect(await adapter.recall({ principal: { tenant: "other" } }, { text: "refund" })).toEqual([]);
 });
+
+hostile("a cursor that points outside its list", {
+  control: "a range that begins where a caller says reads what lies before it",
+  unguarded() {
+    const held = ["id/x", "namespace/a/", "namespace/b/"];
+    expect(held.filter((key) => key >= "a" && key < "namespace/a0")).toContain("id/x");
+  },
+  async guarded() {
+    const { memory } = made();
+    await memory.records.create(acme, "m", { text: "x", namespace: "/a" });
+    await memory.events.append(acme, "m", said("x"));
+    for (const cursor of ["", "a", "event/", "~"]) {
+      await expect(memory.records.list(acme, "m", { namespace: "/a", cursor })).rejects.toMatchObject({
+        kind: "invalid",
+      });
+      await expect(memory.documents.list(acme, "m", { cursor })).rejects.toMatchObject({ kind: "invalid" });
+    }
+    for (const limit of [0, -1, 1.5, Number.NaN]) {
+      await expect(memory.records.list(acme, "m", { limit })).rejects.toMatchObject({ kind: "invalid" });
+    }
+  },
+});

@@ -4,7 +4,7 @@ import { MOST_POSITIONS } from "./internal/document-number.ts";
 import { indexing, unindexing } from "./internal/indexing.ts";
 import { keys, under } from "./internal/keys.ts";
 import { merge } from "./internal/merge.ts";
-import { parseRecord, scopeOf } from "./internal/parse.ts";
+import { parseCursor, parseLimit, parseNamespace, parseRecord, scopeOf } from "./internal/parse.ts";
 import { holds, knownAt, type RecordRow, recordIndexing, recordOf } from "./internal/record-row.ts";
 import type { Transactions } from "./internal/transactions.ts";
 import { limits } from "./limits.ts";
@@ -83,9 +83,10 @@ export class Records {
     const scope = scopeOf(context, memory);
     const { namespace = "/", exact = false, kinds, withSuperseded = false, limit = 100, cursor } = query;
     const asOf = query.asOf ?? this.#deps.clock.now();
-    const prefix = keys.namespace(segments(namespace));
+    const prefix = keys.namespace(segments(parseNamespace(namespace)));
     const bounds = under(exact ? `${prefix}/` : prefix);
-    let range = cursor === undefined ? bounds : { from: `${cursor}!`, to: bounds.to };
+    parseLimit(limit);
+    let range = { from: parseCursor(cursor, bounds), to: bounds.to };
     const found: { key: string; record: MemoryRecord }[] = [];
     for (;;) {
       const entries = await this.#deps.store.scan(scope, { ...range, limit: limit + 1 });

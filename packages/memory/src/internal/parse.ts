@@ -88,6 +88,8 @@ export const parseBranch = (value: BranchKey): Required<BranchKey> => ({
   ),
 });
 
+export const parseNamespace = (value: string): string => parse(namespacePath, value, "namespace");
+
 export const parseRecord = (value: NewRecord): NewRecord => parse(newRecord, value, "record");
 
 export interface ParsedEvent extends Required<BranchKey> {
@@ -118,6 +120,22 @@ function refuseLarge(items: readonly EventItem[]): void {
     if (bytes > limits.itemBytes) throw tooLarge("An item of the event", bytes, limits.itemBytes);
   }
   if (total > limits.eventBytes) throw tooLarge("The event", total, limits.eventBytes);
+}
+
+/** Most items of a page. */
+export function parseLimit(limit: number): number {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 1_000) return limit;
+  throw new MemoryError("MEMORY_INVALID", "`limit` is a whole number from 1 to 1,000.");
+}
+
+/** A cursor leads on within the range that it was made in, and nowhere else. */
+export function parseCursor(
+  cursor: string | undefined,
+  { from, to }: { readonly from: string; readonly to: string },
+): string {
+  if (cursor === undefined) return from;
+  if (typeof cursor === "string" && cursor >= from && cursor < to) return `${cursor}!`;
+  throw new MemoryError("MEMORY_INVALID", "This cursor is of another list: give back the one that this list returned.");
 }
 
 export const tooLarge = (what: string, found: number, most: number): MemoryError =>

@@ -15,7 +15,6 @@ const stems = new Map<string, string>();
 const MOST_STEMS = 10_000;
 
 const words = /[\p{L}\p{N}\p{M}]+/gu;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
 const ascii = /^[\0-\x7f]*$/;
 const accents = /[\u0300-\u036f]+/g;
 /** Scripts written without spaces: a run of them is read as overlapping pairs. */

@@ -1,7 +1,7 @@
 /** The commands this store sends; an ioredis `Redis` or `Cluster` has them. */
 export interface RedisClient {
-  evalsha(sha1: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
-  eval(script: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
+  evalsha(sha1: string, keys: number, args: string[]): Promise<unknown>;
+  eval(script: string, keys: number, args: string[]): Promise<unknown>;
   get(key: string): Promise<string | null>;
   smembers(key: string): Promise<string[]>;
   hlen(key: string): Promise<number>;

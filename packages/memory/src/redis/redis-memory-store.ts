@@ -130,11 +130,12 @@ export class RedisMemoryStore implements MemoryStore {
 
   #run(script: scripts.Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     return this.#guard(async () => {
+      const all = [...keys, ...args.map(String)];
       try {
-        return await this.#client.evalsha(script.sha1, keys.length, ...keys, ...args);
+        return await this.#client.evalsha(script.sha1, keys.length, all);
       } catch (error) {
         if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-        return await this.#client.eval(script.source, keys.length, ...keys, ...args);
+        return await this.#client.eval(script.source, keys.length, all);
       }
     });
   }

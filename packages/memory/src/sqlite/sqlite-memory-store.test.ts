@@ -100,3 +100,34 @@ hostile("a deleted text is looked for in the bytes of the file", {
     for (const word of ["quokka", "xylophon"]) expect(bytesIn(path, word)).toBe(false);
   },
 });
+
+hostile("a crash between an event and its index", {
+  backend: "sqlite",
+  control: "writing the row and its index one after the other leaves the row alone",
+  unguarded() {
+    const database = new Database(":memory:");
+    database.exec("CREATE TABLE rows (v); CREATE TABLE terms (v CHECK (v <> 'two'))");
+    const write = () => {
+      database.exec("INSERT INTO rows VALUES ('one two')");
+      for (const term of ["one", "two"]) database.prepare("INSERT INTO terms VALUES (?)").run(term);
+    };
+    expect(write).toThrow();
+    expect(database.prepare("SELECT count(*) AS count FROM rows").get()).toEqual({ count: 1 });
+  },
+  async guarded() {
+    const path = fresh();
+    const database = new Database(path);
+    const memory = new Memory({ store: new SqliteMemoryStore({ database }) });
+    database.exec(
+      "CREATE TRIGGER crash BEFORE INSERT ON memory_postings WHEN NEW.term = 'e:two' BEGIN SELECT raise(ABORT, 'crash'); END",
+    );
+    await expect(memory.events.append(context, "m", said("one two three"))).rejects.toMatchObject({
+      code: "MEMORY_BACKEND_FAILED",
+    });
+    database.exec("DROP TRIGGER crash");
+    expect((await memory.events.list(context, "m", { actor: "ada", session: "s" })).items).toEqual([]);
+    expect(await memory.search(context, "m", { text: "one" })).toEqual([]);
+    await memory.events.append(context, "m", said("one two three"));
+    expect(await memory.search(context, "m", { text: "one" })).toHaveLength(1);
+  },
+});
