@@ -1,5 +1,6 @@
 import { Container } from "inversify";
 import { expect, test } from "vitest";
+import { failing } from "./fixtures/failing.ts";
 import { bearerInjector, bearers, redactorOf } from "./fixtures/parts.ts";
 import { type CredentialInjector, GatewayError } from "./index.ts";
 import { GATEWAY, GATEWAY_TOOLS, gatewayModule, INBOUND_AUTHENTICATOR } from "./inversify/index.ts";
@@ -8,7 +9,6 @@ import {
   credentialInjectorConformance,
   InMemoryAgentSessions,
   inboundAuthenticatorConformance,
-  type TestFunction,
 } from "./testing/index.ts";
 
 const principal = { tenant: "acme", user: "ann" };
@@ -48,14 +48,6 @@ const agents = async () => ({
 inboundAuthenticatorConformance({ test, create: authentication });
 credentialInjectorConformance({ test, create: injection });
 agentSessionsConformance({ test, create: agents });
-
-async function failing(suite: (test: TestFunction) => void): Promise<readonly string[]> {
-  const found: [string, () => Promise<void>][] = [];
-  suite((name, body) => found.push([name, body]));
-  const failed: string[] = [];
-  for (const [name, body] of found) await body().catch(() => failed.push(name));
-  return failed;
-}
 
 test("the suites catch planted faults", async () => {
   const trusting = async () => ({

@@ -3,11 +3,12 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type PrivateRedis, startRedis } from "../../../test/support/redis.ts";
 import { describeWith, parts } from "../../../test/support/system-part.ts";
+import { failing } from "./fixtures/failing.ts";
 import { ApiKeys, type GatewayStore, InMemoryGatewayStore, InMemoryRateLimiter } from "./index.ts";
 import { Limits } from "./limits/limits.ts";
 import { RedisGatewayStore, RedisRateLimiter } from "./redis/index.ts";
 import { SqliteGatewayStore } from "./sqlite/index.ts";
-import { gatewayStoreConformance, ManualClock, rateLimiterConformance, type TestFunction } from "./testing/index.ts";
+import { gatewayStoreConformance, ManualClock, rateLimiterConformance } from "./testing/index.ts";
 
 gatewayStoreConformance({ test, createStore: () => new InMemoryGatewayStore() });
 gatewayStoreConformance({ test, createStore: () => new SqliteGatewayStore({ database: new Database(":memory:") }) });
@@ -46,14 +47,6 @@ describeWith([parts.redis], "on Redis", () => {
     lost.disconnect();
   });
 });
-
-async function failing(suite: (test: TestFunction) => void): Promise<readonly string[]> {
-  const found: [string, () => Promise<void>][] = [];
-  suite((name, body) => found.push([name, body]));
-  const failed: string[] = [];
-  for (const [name, body] of found) await body().catch(() => failed.push(name));
-  return failed;
-}
 
 test("the suites catch planted faults", async () => {
   const careless = (): GatewayStore => {
