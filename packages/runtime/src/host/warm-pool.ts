@@ -20,6 +20,7 @@ export class WarmPool implements SessionHost, AsyncDisposable {
   readonly #key: string;
   #ready: { readonly started: Promise<HostedProcess>; gone: boolean }[] = [];
   #closed = false;
+  #resting = false;
 
   constructor(deps: WarmPoolDeps) {
     this.grade = deps.host.grade;
@@ -31,6 +32,16 @@ export class WarmPool implements SessionHost, AsyncDisposable {
   /** Resolves when every child that is due has started. */
   async warm(): Promise<void> {
     await Promise.allSettled(this.#ready.map(({ started }) => started));
+  }
+
+  /** Starts no more children until `resume`: what is ready stays ready. */
+  rest(): void {
+    this.#resting = true;
+  }
+
+  resume(): void {
+    this.#resting = false;
+    this.#fill();
   }
 
   async start(context: CallContext, program: HostedProgram): Promise<HostedProcess> {
@@ -58,7 +69,7 @@ export class WarmPool implements SessionHost, AsyncDisposable {
   }
 
   #fill(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#resting) return;
     const { host, program, size, context } = this.#deps;
     while (this.#ready.length < size) {
       const started = host.start(context, program);
