@@ -116,6 +116,31 @@ describe("policy", () => {
     expect(String((await once(socket, "data"))[0])).toBe("heard HELO");
   });
 
+  test("a large answer arrives whole, also when its server closes first and its reader is slow", async () => {
+    const body = Buffer.alloc(8 * 1024 * 1024, "x");
+    const server = createHttpServer((_request, response) => response.setHeader("connection", "close").end(body));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    closers.push(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const hosts = [{ host: "big.test", port }];
+    const { link } = await proxy({ mode: "allow", hosts }, { lookup, allowPrivate: hosts });
+    const slowly = async (stream: AsyncIterable<Buffer>): Promise<number> => {
+      let bytes = 0;
+      for await (const chunk of stream) {
+        bytes += chunk.length;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return bytes;
+    };
+    const request = httpRequest({ socketPath: link.socketPath, path: `http://big.test:${port}/` }).end();
+    const [response] = await once(request, "response");
+    expect(await slowly(response)).toBe(body.length);
+    const { socket } = await tunnel(link, `big.test:${port}`);
+    socket.write("GET / HTTP/1.1\r\nhost: big.test\r\n\r\n");
+    expect(await slowly(socket)).toBeGreaterThan(body.length);
+  });
+
   test("a tunnel is cut when a tighter policy comes, and on close", async () => {
     const { port } = await listener();
     const hosts = [{ host: "api.test", port }];

@@ -161,6 +161,7 @@ export class ProxyLink implements EgressLink {
       return;
     }
     this.#hold(request.socket, upstream, target);
+    response.setHeader("connection", "close");
     const headers: Record<string, string | string[]> = { host: url.host };
     for (const [name, value] of Object.entries(request.headers)) {
       if (value !== undefined && name !== "host" && !HOP_BY_HOP.has(name)) headers[name] = value;
@@ -232,7 +233,7 @@ export class ProxyLink implements EgressLink {
     upstream.on("error", () => upstream.destroy());
     upstream.once("close", () => {
       this.#live.delete(upstream);
-      client.destroy();
+      if (!upstream.readableEnded) client.destroy();
     });
     client.once("close", () => upstream.destroy());
     if (this.#closing !== undefined || !this.#permits(target.host, target.port)) upstream.destroy();
