@@ -57,7 +57,8 @@ export class SandboxPool implements SandboxBackend {
   async create(context: CallContext, spec: SandboxSpec = this.#spec): Promise<Sandbox> {
     if (!isDeepStrictEqual(spec, this.#spec)) return await this.#backend.create(context, spec);
     const ready = this.#ready.shift();
-    setImmediate(() => void this.fill().catch(() => {}));
+    // Starting a process holds the event loop: not while the one handed out takes its first call.
+    setTimeout(() => void this.fill().catch(() => {}), 20).unref();
     const sandbox = await ready?.catch(() => undefined);
     return sandbox ?? (await this.#backend.create(context, spec));
   }

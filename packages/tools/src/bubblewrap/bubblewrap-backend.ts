@@ -44,6 +44,7 @@ export class BubblewrapBackend implements SandboxBackend {
   #python = "";
   #node: string | undefined;
   #skeleton = "";
+  #compiled: Buffer | undefined;
   #cgroups: CgroupKeeper | undefined;
 
   constructor(deps: BubblewrapBackendDeps = {}) {
@@ -92,6 +93,7 @@ export class BubblewrapBackend implements SandboxBackend {
       const sandbox = await GuestSandbox.start({
         ...{ id, context, spec, capabilities, launch, node: this.#node, workspaces: this.#deps.workspaces },
         clock: this.#deps.clock ?? systemClock,
+        compiled: this.#compiled,
         egress: link === undefined ? undefined : { link, socketInside: "/run/egress.sock" },
       });
       this.#sandboxes.add(sandbox);
@@ -171,6 +173,7 @@ export class BubblewrapBackend implements SandboxBackend {
     try {
       const sandbox = await this.#start({ principal: { tenant: "ashlar-probe" } }, {}, this.#capabilities());
       try {
+        this.#compiled = await sandbox.compile();
         if (this.#node !== undefined && (await sandbox.run("1 + 1", { language: "typescript" })).status !== "ok")
           this.#node = undefined;
         const found = await proveGuest(sandbox);

@@ -24,22 +24,24 @@ export const GUEST_COMMAND: readonly string[] = [
   "-I",
   "-S",
   "-c",
-  "import os\ndef t(n):\n b=b''\n while len(b)<n:\n  c=os.read(0,n-len(b))\n  if not c:os._exit(1)\n  b+=c\n return b\nexec(compile(t(int.from_bytes(t(4),'big')),'<guest>','exec'),{'__name__':'guest'})",
+  "import os,marshal\ndef t(n):\n b=b''\n while len(b)<n:\n  c=os.read(0,n-len(b))\n  if not c:os._exit(1)\n  b+=c\n return b\nb=t(int.from_bytes(t(4),'big'))\nexec(marshal.loads(b) if b[:1]==b'\\xe3' else compile(b,'<guest>','exec'),{'__name__':'guest'})",
 ];
 
-let source: Buffer | undefined;
+let source: string | undefined;
 
-/** The guest's program with its length before it: the first bytes of its stdin. */
-export function guestSource(): Buffer {
-  if (source === undefined) {
-    const body = Buffer.from(
-      `${["guest.py", "processes.py", "files.py", "contexts.py", "kernel.py"].map(program).join("\n")}\nGuest(*private_descriptors()).run()\n`,
-    );
-    const head = Buffer.alloc(4);
-    head.writeUInt32BE(body.length);
-    source = Buffer.concat([head, body]);
-  }
+/** The guest's program. */
+export function guestSource(): string {
+  const names = ["guest.py", "processes.py", "files.py", "contexts.py", "kernel.py"];
+  source ??= `${names.map(program).join("\n")}\nGuest(*private_descriptors()).run()\n`;
   return source;
+}
+
+/** The first bytes of a guest's stdin: its length and its program, as source or compiled by the same interpreter. */
+export function guestProgram(compiled: Buffer | undefined): Buffer {
+  const body = compiled ?? Buffer.from(guestSource());
+  const head = Buffer.alloc(4);
+  head.writeUInt32BE(body.length);
+  return Buffer.concat([head, body]);
 }
 
 /** How the guest starts each kernel: Python is forked from the guest itself. */

@@ -286,4 +286,12 @@ def init(guest, ident, call):
     return {"python": list(sys.version_info[:3]), "executable": sys.executable, "pid": os.getpid()}
 
 
-OPERATIONS = {"init": init}
+def compile_guest(guest, ident, call):
+    import binascii
+    import marshal
+
+    code = marshal.dumps(compile(call["source"], "<guest>", "exec"))
+    return {"code": binascii.b2a_base64(code, newline=False).decode("ascii")}
+
+
+OPERATIONS = {"init": init, "compile": compile_guest}
