@@ -7,7 +7,7 @@ export interface AgentConventions {
   readonly message: string;
   /** Events whose body is the agent's answer. Default `agent.message`. */
   readonly reply: readonly string[];
-  /** Events after which the agent works no longer on this message. */
+  /** Events after which the agent works no longer on this message, or waits for somebody. */
   readonly settled: readonly string[];
   /** Of these, the ones that mean that it failed. */
   readonly failed: readonly string[];
@@ -16,8 +16,8 @@ export interface AgentConventions {
 export const defaultConventions: AgentConventions = {
   message: "user.message",
   reply: ["agent.message"],
-  settled: ["session.status_idle", "session.ended", "session.status_terminated", "session.failed", "session.error"],
-  failed: ["session.failed", "session.error"],
+  settled: ["session.status_idle", "session.status_waiting", "session.ended", "session.error"],
+  failed: ["session.error"],
 };
 
 export interface Settled {
