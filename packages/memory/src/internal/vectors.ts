@@ -170,8 +170,9 @@ const stored = (model: string, vector: Float32Array): string =>
 
 /** The texts of the highest scores, best first; of equal scores the later text. */
 function nearest(texts: readonly number[], vectors: Float32Array, asked: Float32Array): number[] {
-  const scores = Float64Array.from(texts, (_, index) => dot(asked, vectors, index * asked.length));
-  const least = Float64Array.from(scores).sort().at(-NEAREST) ?? Number.NEGATIVE_INFINITY;
+  const scores = new Float64Array(texts.length);
+  for (let index = 0; index < scores.length; index++) scores[index] = dot(asked, vectors, index * asked.length);
+  const least = scores.slice().sort().at(-NEAREST) ?? Number.NEGATIVE_INFINITY;
   const near: Ranked[] = [];
   scores.forEach((score, index) => {
     if (score >= least) near.push({ text: texts[index] as number, score });
