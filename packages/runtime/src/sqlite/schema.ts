@@ -1,27 +1,7 @@
-import { backend } from "../internal/driver-errors.ts";
-import type { SqliteDatabase, SqliteSchema } from "../internal/sqlite.ts";
-
-export type { SqliteDatabase, SqliteStatement, SqliteTransaction } from "../internal/sqlite.ts";
+import type { SqliteSchema } from "../internal/sqlite.ts";
 
 /**
- * What a resolved write survives. `normal`: a crash of the process, while a loss of power may take the last commits
- * (WAL with `synchronous = NORMAL`). `full`: both, at the price of a sync to disk for each commit.
- */
-export type Durability = "normal" | "full";
-
-const BUSY_TIMEOUT_MS = 5_000;
-
-/** Switches WAL on, waits for other processes rather than failing, and syncs each commit when asked. */
-export function prepareDatabase(database: SqliteDatabase, durability: Durability): void {
-  backend("SQLite file", () => {
-    if (database.pragma("busy_timeout", { simple: true }) === 0) database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    if (database.pragma("journal_mode", { simple: true }) !== "wal") database.pragma("journal_mode = WAL");
-    if (durability === "full") database.pragma("synchronous = FULL");
-  });
-}
-
-/**
- * Events lie under their session in order: a read is one sweep, an append goes to the end. Instants are REAL: a whole
+ * Events lie under their session's number in order: a read is one sweep, an append goes to the end. Instants are REAL: a whole
  * number takes an integer's room, and a computed fraction is no error.
  */
 export const SESSION_LOG_SCHEMA: SqliteSchema = {
@@ -29,10 +9,11 @@ export const SESSION_LOG_SCHEMA: SqliteSchema = {
   steps: [
     `
     CREATE TABLE runtime_session (
-      id TEXT PRIMARY KEY, tenant TEXT NOT NULL, agent TEXT NOT NULL, agent_version TEXT NOT NULL, external_id TEXT,
-      parent TEXT, status TEXT NOT NULL, metadata TEXT NOT NULL, state TEXT NOT NULL, created_at REAL NOT NULL,
-      updated_at REAL NOT NULL, archived_at REAL, fence TEXT, owner TEXT, wake_at REAL
-    ) STRICT, WITHOUT ROWID;
+      number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, agent TEXT NOT NULL,
+      agent_version TEXT NOT NULL, external_id TEXT, parent TEXT, status TEXT NOT NULL, metadata TEXT NOT NULL,
+      state TEXT NOT NULL, created_at REAL NOT NULL, updated_at REAL NOT NULL, archived_at REAL, fence TEXT, owner TEXT,
+      wake_at REAL
+    ) STRICT;
     CREATE INDEX runtime_session_tenant ON runtime_session (tenant, id);
     CREATE INDEX runtime_session_live ON runtime_session (tenant, status, id) WHERE status NOT IN ('idle', 'ended');
     CREATE UNIQUE INDEX runtime_session_external ON runtime_session (tenant, agent, external_id)
@@ -41,14 +22,12 @@ export const SESSION_LOG_SCHEMA: SqliteSchema = {
     CREATE INDEX runtime_session_owner ON runtime_session (owner) WHERE owner IS NOT NULL;
     CREATE INDEX runtime_session_wake ON runtime_session (wake_at) WHERE wake_at IS NOT NULL;
     CREATE TABLE runtime_event (
-      session TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, at REAL NOT NULL,
+      session INTEGER NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, at REAL NOT NULL,
       fence TEXT NOT NULL, turn INTEGER, step TEXT, attempt INTEGER, idempotency_key TEXT, traceparent TEXT,
       schema_version INTEGER NOT NULL, body TEXT, blob TEXT, PRIMARY KEY (session, seq)
     ) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX runtime_event_key ON runtime_event (session, idempotency_key) WHERE idempotency_key IS NOT NULL;
-    CREATE TABLE runtime_snapshot (
-      session TEXT PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE runtime_snapshot (session INTEGER PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
     CREATE TABLE runtime_session_lease (owner TEXT PRIMARY KEY, expires_at REAL NOT NULL) STRICT, WITHOUT ROWID;
     `,
   ],

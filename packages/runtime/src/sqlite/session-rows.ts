@@ -6,6 +6,7 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** A row of `runtime_session`, with the head of its log. */
 export interface SessionRow {
+  readonly number: number;
   readonly id: string;
   readonly tenant: string;
   readonly agent: string;
@@ -48,7 +49,6 @@ export function recordOf(row: SessionRow): SessionRecord {
 
 /** A row of `runtime_event`. */
 export interface EventRow {
-  readonly session: string;
   readonly seq: number;
   readonly id: string;
   readonly type: string;
@@ -64,8 +64,8 @@ export interface EventRow {
   readonly blob: string | null;
 }
 
-export function eventOf(row: EventRow, tenant: string): SessionEvent {
-  const { session, seq, id, type, at, fence } = row;
+export function eventOf(row: EventRow, tenant: string, session: string): SessionEvent {
+  const { seq, id, type, at, fence } = row;
   const event: Mutable<SessionEvent> = { tenant, session, seq, id, type, at, fence, schemaVersion: row.schema_version };
   if (row.turn !== null) event.turn = row.turn;
   if (row.step !== null) event.step = row.step;

@@ -1,14 +1,16 @@
 import type { Catalog, CatalogEntry } from "../catalog.ts";
 import { type CallContext, type Clock, type Json, type Page, systemClock } from "../dialect.ts";
 import { conflict } from "../internal/catalog-errors.ts";
-import { backend } from "../internal/driver-errors.ts";
 import { decodeCursor, pageOf, pageSize } from "../internal/paging.ts";
-import { migrate, type SqliteDatabase } from "../internal/sqlite.ts";
-import { CATALOG_SCHEMA, type Durability, prepareDatabase } from "./schema.ts";
+import type { SqliteDatabase } from "../internal/sqlite.ts";
+import { Connection, type Durability } from "./connection.ts";
+import { CATALOG_SCHEMA } from "./schema.ts";
 
 export interface SqliteCatalogDeps {
+  /** A better-sqlite3 `Database`; whoever opened it closes it. May be the session log's. WAL is switched on. */
   readonly database: SqliteDatabase;
   readonly clock?: Clock;
+  /** Default `normal`. `full` holds for the whole connection. */
   readonly durability?: Durability;
 }
 
@@ -20,17 +22,32 @@ interface Row {
   readonly body: string;
 }
 
-const COLUMNS = "runtime_document.kind, runtime_document.name, version, at, body";
+const NAMED = "tenant = ? AND kind = ? AND name = ?";
+
+const sources = {
+  name: `SELECT last, newest FROM runtime_document_name WHERE ${NAMED}`,
+  putName: "INSERT OR REPLACE INTO runtime_document_name VALUES (?, ?, ?, ?, ?)",
+  forgetName: `UPDATE runtime_document_name SET newest = 0 WHERE ${NAMED}`,
+  put: "INSERT INTO runtime_document VALUES (?, ?, ?, ?, ?, ?)",
+  remove: `DELETE FROM runtime_document WHERE ${NAMED}`,
+  newest: `SELECT kind, name, version, at, body FROM runtime_document WHERE ${NAMED} ORDER BY version DESC LIMIT 1`,
+  version: `SELECT kind, name, version, at, body FROM runtime_document WHERE ${NAMED} AND version = ?`,
+  versions: `
+    SELECT kind, name, version, at, body FROM runtime_document WHERE ${NAMED} AND version < ?
+    ORDER BY version DESC LIMIT ?`,
+  list: `
+    SELECT kind, name, version, at, body FROM runtime_document_name JOIN runtime_document USING (tenant, kind, name)
+    WHERE tenant = ? AND kind = ? AND name > ? AND newest > 0 AND version = newest ORDER BY name LIMIT ?`,
+  tenants: "SELECT DISTINCT tenant FROM runtime_document_name WHERE kind = ? AND newest > 0 ORDER BY tenant",
+};
 
 export class SqliteCatalog implements Catalog {
-  readonly #database: SqliteDatabase;
+  readonly #connection: Connection;
   readonly #clock: Clock;
 
-  constructor({ database, clock = systemClock, durability = "normal" }: SqliteCatalogDeps) {
-    this.#database = database;
+  constructor({ database, clock = systemClock, durability }: SqliteCatalogDeps) {
+    this.#connection = new Connection("catalog", database, CATALOG_SCHEMA, durability);
     this.#clock = clock;
-    prepareDatabase(database, durability);
-    migrate(database, CATALOG_SCHEMA);
   }
 
   async put(
@@ -40,27 +57,18 @@ export class SqliteCatalog implements Catalog {
     body: Json,
     { expected, history = true }: { readonly expected?: number; readonly history?: boolean } = {},
   ): Promise<CatalogEntry> {
-    const write = this.#database.transaction((): CatalogEntry => {
-      const row = this.#database
-        .prepare("SELECT last, newest FROM runtime_document_name WHERE tenant = ? AND kind = ? AND name = ?")
-        .get(tenant, kind, name) as { last: number; newest: number } | undefined;
-      const newest = row?.newest ?? 0;
+    const text = JSON.stringify(body);
+    return this.#connection.write(() => {
+      const known = this.#connection.sql(sources.name).get(tenant, kind, name);
+      const { last, newest } = (known as { last: number; newest: number } | undefined) ?? { last: 0, newest: 0 };
       if (expected !== undefined && expected !== newest) throw conflict(kind, name, expected, newest);
-      const entry = { kind, name, version: (row?.last ?? 0) + 1, at: this.#clock.now(), body };
-      this.#database
-        .prepare("INSERT OR REPLACE INTO runtime_document_name VALUES (?, ?, ?, ?, ?)")
-        .run(tenant, kind, name, entry.version, entry.version);
-      if (!history) {
-        this.#database
-          .prepare("DELETE FROM runtime_document WHERE tenant = ? AND kind = ? AND name = ?")
-          .run(tenant, kind, name);
-      }
-      this.#database
-        .prepare("INSERT INTO runtime_document VALUES (?, ?, ?, ?, ?, ?)")
-        .run(tenant, kind, name, entry.version, entry.at, JSON.stringify(body));
-      return entry;
+      const version = last + 1;
+      const at = this.#clock.now();
+      this.#connection.sql(sources.putName).run(tenant, kind, name, version, version);
+      if (!history) this.#connection.sql(sources.remove).run(tenant, kind, name);
+      this.#connection.sql(sources.put).run(tenant, kind, name, version, at, text);
+      return { kind, name, version, at, body };
     });
-    return backend("catalog", () => write.immediate());
   }
 
   async get(
@@ -69,13 +77,12 @@ export class SqliteCatalog implements Catalog {
     name: string,
     version?: number,
   ): Promise<CatalogEntry | undefined> {
-    const row = this.#database
-      .prepare(
-        `SELECT ${COLUMNS} FROM runtime_document_name JOIN runtime_document USING (tenant, kind, name)
-         WHERE tenant = ? AND kind = ? AND name = ? AND version = coalesce(?, newest)`,
-      )
-      .get(tenant, kind, name, version ?? null) as Row | undefined;
-    return row === undefined ? undefined : entryOf(row);
+    const row = this.#connection.run(() =>
+      version === undefined
+        ? this.#connection.sql(sources.newest).get(tenant, kind, name)
+        : this.#connection.sql(sources.version).get(tenant, kind, name, version),
+    );
+    return row === undefined ? undefined : entryOf(row as Row);
   }
 
   async list(
@@ -84,12 +91,10 @@ export class SqliteCatalog implements Catalog {
     query: { readonly cursor?: string; readonly limit?: number } = {},
   ): Promise<Page<CatalogEntry>> {
     const limit = pageSize(query.limit);
-    const rows = this.#database
-      .prepare(
-        `SELECT ${COLUMNS} FROM runtime_document_name JOIN runtime_document USING (tenant, kind, name)
-         WHERE tenant = ? AND kind = ? AND name > ? AND newest > 0 AND version = newest ORDER BY name LIMIT ?`,
-      )
-      .all(tenant, kind, query.cursor === undefined ? "" : decodeCursor(query.cursor), limit + 1) as Row[];
+    const after = query.cursor === undefined ? "" : decodeCursor(query.cursor);
+    const rows = this.#connection.run(() =>
+      this.#connection.sql(sources.list).all(tenant, kind, after, limit + 1),
+    ) as Row[];
     return pageOf(rows, limit, entryOf, ({ name }) => name);
   }
 
@@ -101,34 +106,27 @@ export class SqliteCatalog implements Catalog {
   ): Promise<Page<CatalogEntry>> {
     const limit = pageSize(query.limit);
     const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(decodeCursor(query.cursor));
-    const rows = this.#database
-      .prepare(
-        `SELECT ${COLUMNS} FROM runtime_document WHERE tenant = ? AND kind = ? AND name = ? AND version < ?
-         ORDER BY version DESC LIMIT ?`,
-      )
-      .all(tenant, kind, name, before, limit + 1) as Row[];
+    const rows = this.#connection.run(() =>
+      this.#connection.sql(sources.versions).all(tenant, kind, name, before, limit + 1),
+    ) as Row[];
     return pageOf(rows, limit, entryOf, ({ version }) => String(version));
   }
 
   async delete({ principal: { tenant } }: CallContext, kind: string, name: string): Promise<void> {
-    const remove = this.#database.transaction(() => {
-      const key = [tenant, kind, name];
-      this.#database.prepare("DELETE FROM runtime_document WHERE tenant = ? AND kind = ? AND name = ?").run(...key);
-      this.#database
-        .prepare("UPDATE runtime_document_name SET newest = 0 WHERE tenant = ? AND kind = ? AND name = ?")
-        .run(...key);
+    this.#connection.write(() => {
+      this.#connection.sql(sources.remove).run(tenant, kind, name);
+      this.#connection.sql(sources.forgetName).run(tenant, kind, name);
     });
-    backend("catalog", () => remove.immediate());
   }
 
   async tenants(kind: string): Promise<readonly string[]> {
-    const rows = this.#database
-      .prepare("SELECT DISTINCT tenant FROM runtime_document_name WHERE kind = ? AND newest > 0 ORDER BY tenant")
-      .all(kind) as { tenant: string }[];
+    const rows = this.#connection.run(() => this.#connection.sql(sources.tenants).all(kind)) as { tenant: string }[];
     return rows.map(({ tenant }) => tenant);
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#connection.close();
+  }
 }
 
-const entryOf = ({ body, ...row }: Row): CatalogEntry => ({ ...row, body: JSON.parse(body) });
+const entryOf = ({ body, ...row }: Row): CatalogEntry => ({ ...row, body: JSON.parse(body) as Json });

@@ -7,10 +7,9 @@ import {
   systemClock,
   systemIds,
 } from "../dialect.ts";
-import { backend } from "../internal/driver-errors.ts";
 import { decodeCursor, pageOf, pageSize } from "../internal/paging.ts";
 import { busy, ended, exists, fenced, notFound } from "../internal/session-errors.ts";
-import { migrate, type SqliteDatabase, type SqliteStatement } from "../internal/sqlite.ts";
+import type { SqliteDatabase } from "../internal/sqlite.ts";
 import { INPUT_FENCE, type NewEvent, type SessionEvent } from "../session-event.ts";
 import type {
   Claim,
@@ -21,103 +20,82 @@ import type {
   SessionQuery,
   SessionRecord,
 } from "../session-log.ts";
-import { type Durability, prepareDatabase, SESSION_LOG_SCHEMA } from "./schema.ts";
-import { type EventRow, eventColumns, eventOf, recordOf, type SessionRow } from "./session-rows.ts";
+import { Connection, type Durability } from "./connection.ts";
+import { SESSION_LOG_SCHEMA } from "./schema.ts";
+import { HEAD, SessionEvents } from "./session-events.ts";
+import { recordOf, type SessionRow } from "./session-rows.ts";
+import { searchOf } from "./session-search.ts";
 
 export interface SqliteSessionLogDeps {
   /** A better-sqlite3 `Database`; whoever opened it closes it. WAL is switched on. */
   readonly database: SqliteDatabase;
   readonly clock?: Clock;
   readonly ids?: IdSource;
-  /** Default `normal`. Holds for the whole connection. */
+  /** Default `normal`. `full` holds for the whole connection. */
   readonly durability?: Durability;
 }
 
-const HEAD = "coalesce((SELECT max(seq) FROM runtime_event WHERE session = runtime_session.id), 0)";
-const EVENT =
-  "session, seq, id, type, at, fence, turn, step, attempt, idempotency_key, traceparent, schema_version, body, blob";
-const PLACES = Array(12).fill("?").join(", ");
-const LIVE =
-  "EXISTS (SELECT 1 FROM runtime_session_lease AS lease WHERE lease.owner = runtime_session.owner AND expires_at > ?)";
+const SESSION = `SELECT *, ${HEAD} AS head FROM runtime_session`;
+const LIVE = "owner IN (SELECT owner FROM runtime_session_lease WHERE expires_at > ?)";
 
 export class SqliteSessionLog implements SessionLog {
-  readonly #database: SqliteDatabase;
+  readonly #connection: Connection;
+  readonly #events: SessionEvents;
   readonly #clock: Clock;
   readonly #ids: IdSource;
-  readonly #statements = new Map<string, SqliteStatement>();
 
-  constructor({ database, clock = systemClock, ids = systemIds, durability = "normal" }: SqliteSessionLogDeps) {
-    this.#database = database;
+  constructor({ database, clock = systemClock, ids = systemIds, durability }: SqliteSessionLogDeps) {
+    this.#connection = new Connection("session log", database, SESSION_LOG_SCHEMA, durability);
+    this.#events = new SessionEvents(this.#connection);
     this.#clock = clock;
     this.#ids = ids;
-    prepareDatabase(database, durability);
-    migrate(database, SESSION_LOG_SCHEMA);
   }
 
   async create(
     { principal: { tenant } }: CallContext,
     session: NewSession,
   ): Promise<{ readonly record: SessionRecord; readonly created: boolean }> {
-    return this.#write(() => {
-      const { id, agent, externalId = null, at } = session;
-      const known =
-        externalId === null
-          ? undefined
-          : this.#row("WHERE tenant = ? AND agent = ? AND external_id = ?", tenant, agent, externalId);
+    const { id, agent, externalId, at } = session;
+    return this.#connection.write(() => {
+      const known = externalId === undefined ? undefined : this.#external(tenant, agent, externalId);
       if (known !== undefined) return { record: recordOf(known), created: false };
-      const made = this.#sql(
-        `INSERT INTO runtime_session (id, tenant, agent, agent_version, external_id, parent, status, metadata, state, created_at,
-         updated_at, wake_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-      ).run(
-        ...[id, tenant, agent, session.agentVersion, externalId, session.parent ?? null, session.status],
-        ...[JSON.stringify(session.metadata), JSON.stringify(session.state), at, at, session.wakeAt ?? null],
-      );
+      const made = this.#connection
+        .sql(
+          `INSERT INTO runtime_session (id, tenant, agent, agent_version, external_id, parent, status, metadata, state,
+           created_at, updated_at, wake_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+        )
+        .run(
+          ...[id, tenant, agent, session.agentVersion, externalId, session.parent, session.status],
+          ...[JSON.stringify(session.metadata), JSON.stringify(session.state), at, at, session.wakeAt],
+        );
       if (made.changes === 0) throw exists(id);
-      for (const event of session.events) this.#place(tenant, id, event, "0:created");
-      return { record: this.#record(tenant, id), created: true };
+      for (const event of session.events) this.#events.place(tenant, id, event, "0:created", { owned: false });
+      return { record: recordOf(this.#row(tenant, id)), created: true };
     });
   }
 
   async get({ principal: { tenant } }: CallContext, session: string): Promise<SessionRecord | undefined> {
-    const row = this.#row("WHERE id = ? AND tenant = ?", session, tenant);
+    const row = this.#connection.run(() => this.#find(tenant, session));
     return row === undefined ? undefined : recordOf(row);
   }
 
   async find({ principal: { tenant } }: CallContext, query: SessionQuery): Promise<Page<SessionRecord>> {
     const limit = pageSize(query.limit);
-    const terms: [string, ...unknown[]][] = [
-      ["tenant = ?", tenant],
-      [query.archived === true ? "archived_at IS NOT NULL" : "archived_at IS NULL"],
-    ];
-    const columns = { status: "status", agent: "agent", externalId: "external_id", parent: "parent" } as const;
-    for (const [name, column] of Object.entries(columns)) {
-      const value = query[name as keyof typeof columns];
-      if (value !== undefined) terms.push([`${column} = ?`, value]);
-    }
-    for (const [key, value] of Object.entries(query.metadata ?? {})) {
-      terms.push([
-        "EXISTS (SELECT 1 FROM json_each(metadata) WHERE key = ? AND value IS ? AND type = ?)",
-        key,
-        typeof value === "boolean" ? Number(value) : value,
-        typeof value === "boolean" ? String(value) : typeof value === "string" ? "text" : jsonNumber(value),
-      ]);
-    }
-    if (query.cursor !== undefined) terms.push(["id < ?", decodeCursor(query.cursor)]);
-    const where = terms.map(([term]) => term).join(" AND ");
-    const rows = this.#sql(
-      `SELECT runtime_session.*, ${HEAD} AS head FROM runtime_session WHERE ${where} ORDER BY id DESC LIMIT ?`,
-    ).all(...terms.flatMap(([, ...values]) => values), limit + 1) as SessionRow[];
+    const before = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
+    const { where, parameters } = searchOf(tenant, query, before);
+    const rows = this.#connection.run(() =>
+      this.#connection.sql(`${SESSION} WHERE ${where} ORDER BY id DESC LIMIT ?`).all(...parameters, limit + 1),
+    ) as SessionRow[];
     return pageOf(rows, limit, recordOf, ({ id }) => id);
   }
 
   async delete({ principal: { tenant } }: CallContext, session: string): Promise<void> {
-    this.#write(() => {
-      this.#record(tenant, session);
-      const held = this.#sql(`SELECT 1 FROM runtime_session WHERE id = ? AND ${LIVE}`).get(session, this.#clock.now());
-      if (held !== undefined) throw busy(session);
-      for (const table of ["event", "snapshot"])
-        this.#sql(`DELETE FROM runtime_${table} WHERE session = ?`).run(session);
-      this.#sql("DELETE FROM runtime_session WHERE id = ?").run(session);
+    this.#connection.write(() => {
+      const { number, owner } = this.#row(tenant, session);
+      if (this.#inForce(owner)) throw busy(session);
+      this.#events.remove(number);
+      this.#connection.sql("DELETE FROM runtime_snapshot WHERE session = ?").run(number);
+      this.#connection.sql("DELETE FROM runtime_session WHERE number = ?").run(number);
     });
   }
 
@@ -126,17 +104,17 @@ export class SqliteSessionLog implements SessionLog {
     session: string,
     { owner, from }: { readonly owner: string; readonly from?: string },
   ): Promise<Claim | undefined> {
-    return this.#write(() => {
-      const now = this.#clock.now();
-      const before = this.#record(tenant, session);
-      const held = before.owner !== undefined && before.owner !== owner && this.#inForce(before.owner, now);
-      if (from === undefined ? held : before.fence !== from) return undefined;
-      const fence = `${Number.parseInt(before.fence ?? "0", 10) + 1}:${this.#ids.next("fnc").slice(-16)}`;
-      this.#sql("UPDATE runtime_session SET fence = ?, owner = ?, wake_at = coalesce(wake_at, ?) WHERE id = ?").run(
-        ...[fence, owner, now, session],
-      );
-      const record = { ...before, fence, owner, wakeAt: before.wakeAt ?? now };
-      return before.owner === undefined ? { fence, record } : { fence, record, tookOverFrom: before.owner };
+    return this.#connection.write(() => {
+      const row = this.#row(tenant, session);
+      const heldBy = row.owner;
+      if (from === undefined ? heldBy !== owner && this.#inForce(heldBy) : row.fence !== from) return undefined;
+      const fence = `${Number.parseInt(row.fence ?? "0", 10) + 1}:${this.#ids.next("fnc").slice(-16)}`;
+      const wakeAt = row.wake_at ?? this.#clock.now();
+      this.#connection
+        .sql("UPDATE runtime_session SET fence = ?, owner = ?, wake_at = ? WHERE number = ?")
+        .run(fence, owner, wakeAt, row.number);
+      const record = recordOf({ ...row, fence, owner, wake_at: wakeAt });
+      return heldBy === null ? { fence, record } : { fence, record, tookOverFrom: heldBy };
     });
   }
 
@@ -148,12 +126,12 @@ export class SqliteSessionLog implements SessionLog {
     change?: SessionChange,
   ): Promise<readonly SessionEvent[]> {
     const [only] = events;
-    if (events.length === 1 && change === undefined && only !== undefined) {
-      return backend("session log", () => [this.#placeFenced(tenant, session, only, fence)]);
+    if (only !== undefined && events.length === 1 && change === undefined) {
+      return this.#connection.run(() => [this.#place(tenant, session, fence, only)]);
     }
-    return this.#write(() => {
-      const placed = events.map((event) => this.#placeFenced(tenant, session, event, fence));
-      if (events.length === 0) this.#checkFence(tenant, session, fence);
+    return this.#connection.write(() => {
+      const placed = events.map((event) => this.#place(tenant, session, fence, event));
+      if (events.length === 0) this.#fenced(tenant, session, fence);
       if (change !== undefined) this.#change(session, change);
       return placed;
     });
@@ -165,19 +143,14 @@ export class SqliteSessionLog implements SessionLog {
     fence: string,
     { seen, wakeAt }: { readonly seen: number; readonly wakeAt?: number },
   ): Promise<{ readonly woken: boolean }> {
-    return this.#write(() => {
-      this.#checkFence(tenant, session, fence);
-      const { status } = this.#record(tenant, session);
-      const unseen =
-        status !== "ended" &&
-        this.#sql("SELECT 1 FROM runtime_event WHERE session = ? AND seq > ? AND fence = ? LIMIT 1").get(
-          ...[session, seen, INPUT_FENCE],
-        ) !== undefined;
-      const next = unseen ? this.#clock.now() : status === "ended" ? null : (wakeAt ?? null);
-      this.#sql("UPDATE runtime_session SET owner = NULL, wake_at = ?, status = ? WHERE id = ?").run(
-        ...[next, unseen && status === "idle" ? "queued" : status, session],
-      );
-      return { woken: unseen };
+    return this.#connection.write(() => {
+      const { number, status } = this.#fenced(tenant, session, fence);
+      const woken = status !== "ended" && this.#events.hasInput(tenant, session, seen);
+      const next = woken ? this.#clock.now() : status === "ended" ? undefined : wakeAt;
+      this.#connection
+        .sql("UPDATE runtime_session SET owner = NULL, wake_at = ?, status = ? WHERE number = ?")
+        .run(next, woken && status === "idle" ? "queued" : status, number);
+      return { woken };
     });
   }
 
@@ -187,19 +160,20 @@ export class SqliteSessionLog implements SessionLog {
     event: NewEvent,
     { wake = true }: { readonly wake?: boolean } = {},
   ): Promise<{ readonly event: SessionEvent; readonly duplicate: boolean }> {
-    return this.#write(() => {
-      const { status } = this.#record(tenant, session);
-      const known = this.#byKey(tenant, session, event);
+    return this.#connection.write(() => {
+      const { number, status, wake_at: wakeAt } = this.#row(tenant, session);
+      const known = this.#events.byKey(tenant, session, event.idempotencyKey);
       if (known !== undefined) return { event: known, duplicate: true };
       if (status === "ended") throw ended(session);
-      const seq = this.#place(tenant, session, event, INPUT_FENCE);
+      const placed = this.#events.place(tenant, session, event, INPUT_FENCE, { owned: false });
+      if (placed === undefined) throw notFound(session);
       if (wake) {
-        this.#sql(
-          `UPDATE runtime_session SET wake_at = min(coalesce(wake_at, @now), @now),
-           status = CASE status WHEN 'idle' THEN 'queued' ELSE status END WHERE id = @session`,
-        ).run({ now: this.#clock.now(), session });
+        const now = this.#clock.now();
+        this.#connection
+          .sql("UPDATE runtime_session SET wake_at = ?, status = ? WHERE number = ?")
+          .run(Math.min(wakeAt ?? now, now), status === "idle" ? "queued" : status, number);
       }
-      return { event: { ...event, tenant, session, seq, fence: INPUT_FENCE }, duplicate: false };
+      return { event: placed, duplicate: false };
     });
   }
 
@@ -208,24 +182,24 @@ export class SqliteSessionLog implements SessionLog {
     session: string,
     { after = 0, limit = 1000 }: { readonly after?: number; readonly limit?: number } = {},
   ): Promise<readonly SessionEvent[]> {
-    this.#checkExists(tenant, session);
-    const rows = this.#sql(`SELECT ${EVENT} FROM runtime_event WHERE session = ? AND seq > ? ORDER BY seq LIMIT ?`).all(
-      ...[session, after, limit],
-    ) as EventRow[];
-    return rows.map((row) => eventOf(row, tenant));
+    return this.#connection.run(() => {
+      const events = this.#events.read(tenant, session, after, limit);
+      if (events.length === 0) this.#row(tenant, session);
+      return events;
+    });
   }
 
   async saveSnapshot(
     { principal: { tenant } }: CallContext,
     session: string,
     fence: string,
-    snapshot: { readonly seq: number; readonly body: Json },
+    { seq, body }: { readonly seq: number; readonly body: Json },
   ): Promise<void> {
-    this.#write(() => {
-      this.#checkFence(tenant, session, fence);
-      this.#sql("INSERT OR REPLACE INTO runtime_snapshot VALUES (?, ?, ?)").run(
-        ...[session, snapshot.seq, JSON.stringify(snapshot.body)],
-      );
+    this.#connection.write(() => {
+      const { number } = this.#fenced(tenant, session, fence);
+      this.#connection
+        .sql("INSERT OR REPLACE INTO runtime_snapshot VALUES (?, ?, ?)")
+        .run(number, seq, JSON.stringify(body));
     });
   }
 
@@ -233,135 +207,101 @@ export class SqliteSessionLog implements SessionLog {
     { principal: { tenant } }: CallContext,
     session: string,
   ): Promise<{ readonly seq: number; readonly body: Json } | undefined> {
-    this.#checkExists(tenant, session);
-    const row = this.#sql("SELECT seq, body FROM runtime_snapshot WHERE session = ?").get(session);
-    const found = row as { seq: number; body: string } | undefined;
-    return found === undefined ? undefined : { seq: found.seq, body: JSON.parse(found.body) as Json };
+    const row = this.#connection.run(() => {
+      const { number } = this.#row(tenant, session);
+      return this.#connection.sql("SELECT seq, body FROM runtime_snapshot WHERE session = ?").get(number);
+    }) as { seq: number; body: string } | undefined;
+    return row === undefined ? undefined : { seq: row.seq, body: JSON.parse(row.body) as Json };
   }
 
   async renew(owner: string, leaseMs: number): Promise<void> {
-    backend("session log", () =>
-      this.#sql("INSERT OR REPLACE INTO runtime_session_lease VALUES (?, ?)").run(owner, this.#clock.now() + leaseMs),
+    this.#connection.run(() =>
+      this.#connection
+        .sql("INSERT OR REPLACE INTO runtime_session_lease VALUES (?, ?)")
+        .run(owner, this.#clock.now() + leaseMs),
     );
   }
 
   async expire(owner: string): Promise<void> {
-    backend("session log", () => this.#sql("DELETE FROM runtime_session_lease WHERE owner = ?").run(owner));
+    this.#connection.run(() => this.#connection.sql("DELETE FROM runtime_session_lease WHERE owner = ?").run(owner));
   }
 
   async owners(): Promise<readonly { readonly owner: string; readonly expiresAt: number }[]> {
-    return backend("session log", () =>
-      this.#sql(
-        `SELECT owner, coalesce(expires_at, 0) AS expiresAt
-         FROM (SELECT DISTINCT owner FROM runtime_session WHERE owner IS NOT NULL)
-         LEFT JOIN runtime_session_lease USING (owner)`,
-      ).all(),
+    return this.#connection.run(() =>
+      this.#connection
+        .sql(
+          `SELECT owner, coalesce(expires_at, 0) AS expiresAt
+           FROM (SELECT DISTINCT owner FROM runtime_session WHERE owner IS NOT NULL)
+           LEFT JOIN runtime_session_lease USING (owner)`,
+        )
+        .all(),
     ) as { owner: string; expiresAt: number }[];
   }
 
   async due({ limit }: { readonly limit: number }): Promise<readonly DueSession[]> {
     const now = this.#clock.now();
-    const rows = backend("session log", () =>
-      this.#sql(
-        `SELECT id AS session, tenant, agent, wake_at AS wakeAt, state FROM runtime_session
-         WHERE wake_at <= ? AND (owner IS NULL OR NOT ${LIVE}) ORDER BY wake_at LIMIT ?`,
-      ).all(now, now, limit),
+    const rows = this.#connection.run(() =>
+      this.#connection
+        .sql(
+          `SELECT id AS session, tenant, agent, wake_at AS wakeAt, state FROM runtime_session
+           WHERE wake_at <= ? AND (owner IS NULL OR NOT ${LIVE}) ORDER BY wake_at LIMIT ?`,
+        )
+        .all(now, now, limit),
     ) as (Omit<DueSession, "state"> & { state: string })[];
-    return rows.map((row) => ({ ...row, state: JSON.parse(row.state) }));
+    return rows.map((row) => ({ ...row, state: JSON.parse(row.state) as Json }));
   }
 
   async close(): Promise<void> {
-    this.#statements.clear();
+    this.#connection.close();
   }
 
-  #write<T>(body: () => T): T {
-    return backend("session log", () => this.#database.transaction(body).immediate());
-  }
-
-  #sql(source: string): SqliteStatement {
-    let statement = this.#statements.get(source);
-    if (statement === undefined) {
-      statement = this.#database.prepare(source);
-      this.#statements.set(source, statement);
-    }
-    return statement;
-  }
-
-  #row(where: string, ...values: readonly unknown[]): SessionRow | undefined {
-    return this.#sql(`SELECT runtime_session.*, ${HEAD} AS head FROM runtime_session ${where}`).get(...values) as
+  #find(tenant: string, session: string): SessionRow | undefined {
+    return this.#connection.sql(`${SESSION} WHERE id = ? AND tenant = ?`).get(session, tenant) as
       | SessionRow
       | undefined;
   }
 
-  #record(tenant: string, session: string): SessionRecord {
-    const row = this.#row("WHERE id = ? AND tenant = ?", session, tenant);
+  #external(tenant: string, agent: string, externalId: string): SessionRow | undefined {
+    return this.#connection
+      .sql(`${SESSION} WHERE tenant = ? AND agent = ? AND external_id = ?`)
+      .get(tenant, agent, externalId) as SessionRow | undefined;
+  }
+
+  #row(tenant: string, session: string): SessionRow {
+    const row = this.#find(tenant, session);
     if (row === undefined) throw notFound(session);
-    return recordOf(row);
+    return row;
   }
 
-  #checkExists(tenant: string, session: string): void {
-    if (this.#sql("SELECT 1 FROM runtime_session WHERE id = ? AND tenant = ?").get(session, tenant) === undefined) {
-      throw notFound(session);
-    }
+  #fenced(tenant: string, session: string, fence: string): SessionRow {
+    const row = this.#row(tenant, session);
+    if (row.fence !== fence || row.owner === null) throw fenced(session);
+    return row;
   }
 
-  #checkFence(tenant: string, session: string, fence: string): void {
-    this.#checkExists(tenant, session);
-    const row = this.#sql("SELECT 1 FROM runtime_session WHERE id = ? AND fence = ? AND owner IS NOT NULL").get(
-      session,
-      fence,
-    );
-    if (row === undefined) throw fenced(session);
-  }
-
-  #inForce(owner: string, now: number): boolean {
-    return (
-      this.#sql("SELECT 1 FROM runtime_session_lease WHERE owner = ? AND expires_at > ?").get(owner, now) !== undefined
-    );
-  }
-
-  #byKey(tenant: string, session: string, { idempotencyKey }: NewEvent): SessionEvent | undefined {
-    if (idempotencyKey === undefined) return undefined;
-    const row = this.#sql(`SELECT ${EVENT} FROM runtime_event WHERE session = ? AND idempotency_key = ?`).get(
-      ...[session, idempotencyKey],
-    ) as EventRow | undefined;
-    return row === undefined ? undefined : eventOf(row, tenant);
-  }
-
-  #place(tenant: string, session: string, event: NewEvent, fence: string): number {
-    const known = this.#byKey(tenant, session, event);
-    if (known !== undefined) return known.seq;
-    const row = this.#sql(
-      `INSERT INTO runtime_event (${EVENT}) SELECT id, ${HEAD} + 1, ${PLACES} FROM runtime_session WHERE id = ? RETURNING seq`,
-    ).get(...eventColumns(event, fence), session) as { seq: number };
-    return row.seq;
-  }
-
-  /** One statement looks the fence up, finds the place and writes: its cost does not depend on the log's length. */
-  #placeFenced(tenant: string, session: string, event: NewEvent, fence: string): SessionEvent {
-    const row = this.#sql(
-      `INSERT INTO runtime_event (${EVENT}) SELECT id, ${HEAD} + 1, ${PLACES}
-       FROM runtime_session WHERE id = ? AND tenant = ? AND fence = ? AND owner IS NOT NULL
-       ON CONFLICT (session, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING seq`,
-    ).get(...eventColumns(event, fence), session, tenant, fence) as { seq: number } | undefined;
-    if (row !== undefined) return { ...event, tenant, session, seq: row.seq, fence };
-    this.#checkFence(tenant, session, fence);
-    const known = this.#byKey(tenant, session, event);
+  #place(tenant: string, session: string, fence: string, event: NewEvent): SessionEvent {
+    const placed = this.#events.place(tenant, session, event, fence, { owned: true });
+    if (placed !== undefined) return placed;
+    this.#fenced(tenant, session, fence);
+    const known = this.#events.byKey(tenant, session, event.idempotencyKey);
     if (known === undefined) throw fenced(session);
     return known;
   }
 
-  #change(session: string, change: SessionChange): void {
-    const terms: [string, unknown][] = [["updated_at", this.#clock.now()]];
-    if (change.status !== undefined) terms.push(["status", change.status]);
-    if (change.metadata !== undefined) terms.push(["metadata", JSON.stringify(change.metadata)]);
-    if (change.state !== undefined) terms.push(["state", JSON.stringify(change.state)]);
-    if (change.archivedAt !== undefined) terms.push(["archived_at", change.archivedAt]);
-    this.#sql(`UPDATE runtime_session SET ${terms.map(([column]) => `${column} = ?`).join(", ")} WHERE id = ?`).run(
-      ...terms.map(([, value]) => value),
-      session,
-    );
+  #inForce(owner: string | null): boolean {
+    const lease = this.#connection.sql("SELECT 1 FROM runtime_session_lease WHERE owner = ? AND expires_at > ?");
+    return owner !== null && lease.get(owner, this.#clock.now()) !== undefined;
+  }
+
+  #change(session: string, { status, metadata, state, archivedAt }: SessionChange): void {
+    this.#connection
+      .sql(
+        `UPDATE runtime_session SET status = coalesce(?, status), metadata = coalesce(?, metadata),
+         state = coalesce(?, state), archived_at = iif(?, ?, archived_at), updated_at = ? WHERE id = ?`,
+      )
+      .run(
+        ...[status, metadata && JSON.stringify(metadata), state === undefined ? undefined : JSON.stringify(state)],
+        ...[archivedAt === undefined ? 0 : 1, archivedAt, this.#clock.now(), session],
+      );
   }
 }
-
-const jsonNumber = (value: number): string => (Number.isInteger(value) ? "integer" : "real");
