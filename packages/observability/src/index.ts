@@ -1,3 +1,4 @@
+export { type ConsoleHandlerOptions, consoleHandler } from "./console/console-handler.ts";
 export { conventionProblems } from "./conventions/check-span.ts";
 export { GEN_AI_CONVENTIONS_VERSION } from "./conventions/gen-ai-model.ts";
 export type {
@@ -20,6 +21,7 @@ export type { EvaluationCase, Evaluator, JudgeModel, Judgement } from "./evaluat
 export { RubricEvaluator, type RubricEvaluatorDeps } from "./evaluation/rubric-evaluator.ts";
 export { InMemoryTraceStore } from "./in-memory/index.ts";
 export { type OtlpReceiverOptions, otlpReceiver } from "./otlp/otlp-receiver.ts";
+export type { Permissions } from "./permissions.ts";
 export { type ModelPrice, PriceTable, type PriceTableOptions, parsePriceTable } from "./price-table.ts";
 export type { Price, Pricing, TokenUsage } from "./pricing.ts";
 export { type PrintTimelineOptions, printTimeline } from "./printing/print-timeline.ts";

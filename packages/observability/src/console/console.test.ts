@@ -1,0 +1,315 @@
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { hostile } from "../../../../test/support/hostile.ts";
+import { describeWith, parts } from "../../../../test/support/system-part.ts";
+import { InMemoryTraceStore } from "../in-memory/index.ts";
+import { PriceTable } from "../price-table.ts";
+import { InMemorySessions } from "../testing/in-memory-sessions.ts";
+import { sessionEventFixture } from "../testing/session-event-fixture.ts";
+import { spanFixture, spanIdOf } from "../testing/span-fixture.ts";
+import { consoleHandler } from "./console-handler.ts";
+
+const acme = { principal: { tenant: "acme" } };
+const start = Date.UTC(2026, 0, 5, 3);
+const sessions = new InMemorySessions();
+const traces = new InMemoryTraceStore();
+let effect: "allow" | "deny" = "allow";
+const handler = consoleHandler({
+  reader: sessions,
+  control: sessions,
+  traces,
+  pricing: new PriceTable({ models: { "*": { inputPerMillion: 3, outputPerMillion: 15 } } }),
+  permissions: { decide: async () => ({ effect, reason: "by the test's policy" }) },
+  authenticate: async (request) => (request.headers.get("x-stranger") ? undefined : acme.principal),
+  liveEveryMs: 20,
+});
+
+const EVIL = `<img src=x onerror="document.title='owned'"><svg onload="document.title='owned'"><script>document.title='owned'</script>[x](javascript:document.title='owned')`;
+const types = [
+  "message.user",
+  "turn.started",
+  "model.completed",
+  "step.started",
+  "step.completed",
+  "memory.recalled",
+  "policy.decided",
+  "step.failed",
+  "session.recovered",
+  "message.agent",
+];
+const texts = [
+  "Customer reports a duplicate charge on T-9421",
+  "turn 1",
+  "I will look at the charges first.",
+  "tickets.read",
+  "two charges of 49.00 EUR, eleven seconds apart",
+  "prefers answers in German",
+  "allow tickets.refund by policy refunds-under-100",
+  "tickets.refund: connection reset",
+  "another worker took the session over",
+  "Refunded 49.00 EUR; the customer has been told.",
+];
+
+function addSession(number: number, count: number, parts: { agent?: string; text?: string; status?: string } = {}) {
+  const id = `ses_${String(number).padStart(6, "0")}`;
+  const at = start + number * 60_000;
+  sessions.add(
+    {
+      id,
+      agent: parts.agent ?? ["ticket-resolver", "researcher", "nightly-report"][number % 3] ?? "a",
+      status: parts.status ?? ["running", "ended", "idle"][number % 3] ?? "idle",
+      startedAt: at,
+      activeMs: 900,
+    },
+    Array.from({ length: count }, (_, index) =>
+      sessionEventFixture({
+        session: id,
+        seq: index + 1,
+        at: at + index * 220 + (index % 10 === 8 ? 4000 : 0),
+        type: types[index % 10] ?? "x",
+        fence: index < 8 ? "1:a" : "2:b",
+        ...(index % 10 === 7 ? { attempt: 2, step: "refund" } : {}),
+        body: { text: parts.text ?? texts[index % 10] ?? "" },
+      }),
+    ),
+  );
+  return id;
+}
+
+describeWith([parts.chromium], "the console in Chromium", () => {
+  let browser: Browser;
+  let server: ReturnType<typeof createServer>;
+  let base = "";
+  let down = false;
+
+  beforeAll(async () => {
+    for (let number = 1; number <= 60; number++) addSession(number, 10);
+    addSession(900, 24, { agent: "ticket-resolver", status: "waiting" });
+    sessions.append("ses_000900", "approval.requested", {
+      request: "apr_1",
+      name: "tickets.refund",
+      text: "49.00 EUR to the customer",
+    });
+    addSession(901, 3, { agent: EVIL, text: EVIL, status: EVIL });
+    await traces.append(
+      acme,
+      [
+        "invoke_agent ticket-resolver",
+        "chat m-1",
+        "execute_tool tickets.read",
+        "chat m-1",
+        "execute_tool tickets.refund",
+        EVIL,
+      ].map((name, index) =>
+        spanFixture({
+          spanId: spanIdOf(index + 1),
+          ...(index === 0 ? {} : { parentSpanId: spanIdOf(1) }),
+          name,
+          startAt: start + index * 300,
+          endAt: start + (index === 0 ? 2000 : index * 300 + 280),
+          status: index === 4 ? "error" : "unset",
+          attributes: {
+            "gen_ai.conversation.id": "ses_000900",
+            ...(name.startsWith("chat")
+              ? {
+                  "gen_ai.operation.name": "chat",
+                  "gen_ai.request.model": "m-1",
+                  "gen_ai.usage.input_tokens": 1800,
+                  "gen_ai.usage.output_tokens": 120,
+                }
+              : {}),
+          },
+        }),
+      ),
+    );
+    server = createServer(async (request, response) => {
+      if (down) return void response.destroy();
+      const body = request.method === "POST" ? { body: Readable.toWeb(request) as ReadableStream, duplex: "half" } : {};
+      const answer = await handler(
+        new Request(`http://console.test${request.url}`, {
+          method: request.method ?? "GET",
+          headers: request.headers as Record<string, string>,
+          ...body,
+        } as RequestInit),
+      );
+      response.writeHead(answer.status, Object.fromEntries(answer.headers));
+      if (answer.body === null) return void response.end();
+      const source = Readable.fromWeb(answer.body as never);
+      response.on("close", () => source.destroy());
+      source.on("error", () => {});
+      source.pipe(response);
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/console/`;
+    browser = await chromium.launch({
+      executablePath: "/usr/bin/chromium",
+      args: [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    server?.closeAllConnections();
+    server?.close();
+  });
+
+  const picture = async (page: Page, name: string) => {
+    if (process.env.ASHLAR_PICTURES !== "1") return;
+    const folder = fileURLToPath(new URL("../../../../docs/images/", import.meta.url));
+    mkdirSync(folder, { recursive: true });
+    await page.screenshot({ path: `${folder}console-${name}.png` });
+  };
+  const openPage = async (hash = "", options = {}) => {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...options });
+    await page.goto(base + hash);
+    return page;
+  };
+
+  test("list, search, timeline, details, spans and live tail, by keyboard", async () => {
+    const page = await openPage();
+    await page.locator("#sessions [role=option]").first().waitFor();
+    await page.keyboard.press("/");
+    await page.keyboard.type("000900");
+    await page.locator("#count", { hasText: "1" }).waitFor();
+    await page.locator("#sessions").focus();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    await page.locator(".event").first().waitFor();
+    await page.locator(".event", { hasText: "policy.decided" }).first().click();
+    await page.locator("aside h2", { hasText: "policy.decided" }).waitFor();
+    await page.locator(".live.on").waitFor();
+    expect(await page.locator(".event.taken").count()).toBe(1);
+    sessions.append("ses_000900", "message.user", { text: "are you there?" });
+    await page.locator("#events").focus();
+    await page.keyboard.press("End");
+    await page.locator(".event", { hasText: "are you there?" }).waitFor();
+    await page.locator(".facts", { hasText: "Tokens" }).waitFor();
+    await picture(page, "timeline");
+    await page.keyboard.press("s");
+    await page.locator(".span.bad").waitFor();
+    await page.locator(".span", { hasText: "chat m-1" }).first().click();
+    await page.locator("aside", { hasText: "gen_ai.request.model" }).waitFor();
+    await picture(page, "spans");
+    await page.close();
+    const dark = await openPage("#ses_000900", { colorScheme: "dark" });
+    await dark.locator(".event").first().waitFor();
+    await dark.locator(".facts", { hasText: "Tokens" }).waitFor();
+    await picture(dark, "dark");
+    await dark.close();
+  });
+
+  test("approve, fork and kill, each once; a denied action says why", async () => {
+    const [one, two] = [await openPage("#ses_000900"), await openPage("#ses_000900")];
+    await two.route("**/live**", (route) => route.abort());
+    await two.reload();
+    await Promise.all([one, two].map((page) => page.locator(".approval").waitFor()));
+    await one.getByRole("button", { name: "Approve" }).click();
+    await one.locator(".approval").waitFor({ state: "detached" });
+    await two.getByRole("button", { name: "Deny" }).click();
+    await two.locator("#say", { hasText: "answered already" }).waitFor();
+    effect = "deny";
+    await one.getByRole("button", { name: "Kill" }).click();
+    await one.getByRole("button", { name: "Confirm" }).click();
+    await one.locator("#say", { hasText: "by the test's policy" }).waitFor();
+    effect = "allow";
+    await one.getByRole("button", { name: "Fork here" }).click();
+    await one.getByRole("button", { name: "Confirm" }).click();
+    await one.waitForURL(/fork/);
+    for (const expected of ["was killed", "ended already"]) {
+      await two.getByRole("button", { name: "Kill" }).click();
+      await two.getByRole("button", { name: "Confirm" }).click();
+      await two.locator("#say", { hasText: expected }).waitFor();
+    }
+    await one.close();
+    await two.close();
+  });
+
+  hostile("markup and links in every field a user, model or tool can fill", {
+    control: "put into a page as HTML, the same text runs",
+    async unguarded() {
+      const page = await browser.newPage();
+      await page.setContent("<div id=x></div>");
+      await page.evaluate(`document.getElementById("x").innerHTML = ${JSON.stringify(EVIL)}`);
+      await page.waitForFunction("document.title === 'owned'", undefined, { timeout: 5000 });
+      await page.close();
+    },
+    async guarded() {
+      const page = await openPage("#ses_000901");
+      await page.locator(".event", { hasText: "<img src=x" }).first().waitFor({ timeout: 5000 });
+      await page.locator(".agent", { hasText: "<svg onload" }).first().waitFor({ timeout: 5000 });
+      expect(await page.title()).toBe("Console");
+      expect(await page.locator("main img, main svg, main script, main a, nav img, nav script").count()).toBe(0);
+      const response = await page.request.get(base);
+      expect(response.headers()["content-security-policy"]).toContain("default-src 'none'");
+      await page.close();
+    },
+  });
+
+  hostile("a store that goes away while the page is open", {
+    control: "without the server a new page shows nothing",
+    async unguarded() {
+      down = true;
+      const page = await browser.newPage();
+      await expect(page.goto(base)).rejects.toThrow();
+      await page.close();
+      down = false;
+    },
+    async guarded() {
+      const page = await openPage("#ses_000001");
+      await page.locator(".live.on").waitFor();
+      down = true;
+      server.closeAllConnections();
+      await page.locator(".live", { hasText: "not connected" }).waitFor();
+      expect(await page.locator(".event").count()).toBe(10);
+      down = false;
+      sessions.append("ses_000001", "message.user", { text: "back again" });
+      await page.locator(".event", { hasText: "back again" }).waitFor();
+      expect(await page.locator(".event").count()).toBe(11);
+      await page.close();
+    },
+  });
+
+  hostile("an action sent from another site's page", {
+    control: "the same request from the console's own page is taken",
+    async unguarded() {
+      addSession(950, 2);
+      const headers = { "x-ashlar-console": "1", "sec-fetch-site": "same-origin" };
+      expect(
+        (await handler(new Request("http://h/console/api/sessions/ses_000950/kill", { method: "POST", headers })))
+          .status,
+      ).toBe(200);
+    },
+    async guarded() {
+      addSession(951, 2);
+      for (const headers of [{}, { "x-ashlar-console": "1", "sec-fetch-site": "cross-site" }]) {
+        expect(
+          (
+            await handler(
+              new Request("http://h/console/api/sessions/ses_000951/kill", {
+                method: "POST",
+                headers: headers as Record<string, string>,
+              }),
+            )
+          ).status,
+        ).toBe(403);
+      }
+      expect((await handler(new Request("http://h/console/api/me", { headers: { "x-stranger": "1" } }))).status).toBe(
+        401,
+      );
+    },
+  });
+});
