@@ -127,6 +127,9 @@ export class ProxyLink implements EgressLink {
     if (client.destroyed) return void upstream.destroy();
     this.#hold(client, upstream, target);
     client.write("HTTP/1.1 200 Connection established\r\n\r\n");
+    upstream.once("close", () => {
+      if (!upstream.readableEnded) client.destroy();
+    });
     upstream.pipe(client);
     const opening = await firstBytes(client, head);
     if (opening === undefined || !this.#nameFits(opening, target)) {
@@ -175,6 +178,7 @@ export class ProxyLink implements EgressLink {
     outgoing.on("response", (answer) => {
       const kept = Object.entries(answer.headers).filter(([name]) => !HOP_BY_HOP.has(name));
       response.writeHead(answer.statusCode ?? 502, Object.fromEntries(kept) as Record<string, string>);
+      answer.once("error", () => response.destroy());
       answer.pipe(response);
     });
     outgoing.on("error", () => (response.headersSent ? response.destroy() : response.writeHead(502).end()));
@@ -231,10 +235,7 @@ export class ProxyLink implements EgressLink {
     this.#live.set(upstream, target);
     upstream.setTimeout(this.#options.idleMs, () => upstream.destroy());
     upstream.on("error", () => upstream.destroy());
-    upstream.once("close", () => {
-      this.#live.delete(upstream);
-      if (!upstream.readableEnded) client.destroy();
-    });
+    upstream.once("close", () => this.#live.delete(upstream));
     client.once("close", () => upstream.destroy());
     if (this.#closing !== undefined || !this.#permits(target.host, target.port)) upstream.destroy();
   }
