@@ -27,6 +27,7 @@ export type { LiveBus, LiveMessage } from "./live-bus.ts";
 export type { Permissions } from "./permissions.ts";
 export type { Pricing } from "./pricing.ts";
 export { Runtime, type RuntimeDeps } from "./runtime.ts";
+export { type Schedule, type ScheduleDefinition, Schedules, type SchedulesDeps } from "./schedules.ts";
 export type { ApprovalRequest, Session, StepCall, StepOptions, Usage } from "./session.ts";
 export { EVENT_SCHEMA_VERSION, INPUT_FENCE, type NewEvent, type SessionEvent } from "./session-event.ts";
 export type { HostedLimits, HostedProcess, HostedProgram, IsolationGrade, SessionHost } from "./session-host.ts";
@@ -48,8 +49,11 @@ export type {
   ConcurrencyLimit,
   Job,
   Lane,
+  LaneDepth,
   LaneState,
   RateLimit,
+  Taken,
   TakenJob,
+  TakeOptions,
   WorkQueue,
 } from "./work-queue.ts";

@@ -1,0 +1,86 @@
+import type { SessionRecord, SessionStatus, StreamedEvent } from "../index.ts";
+import type { Desk } from "./desk.ts";
+
+export async function listSessions({ runtime, context, options, print }: Desk): Promise<void> {
+  const { status, agent } = options;
+  for await (const record of all({ runtime, context }, status, agent)) {
+    const when = new Date(record.createdAt).toISOString();
+    print(record, `${record.id}  ${record.status.padEnd(8)} ${record.agent}@${record.agentVersion}  ${when}`);
+  }
+}
+
+export async function show({ runtime, context, operand, print }: Desk): Promise<void> {
+  const record = await runtime.sessions.get(context, operand(0, "session"));
+  print(record, JSON.stringify(record, null, 2));
+}
+
+export async function tail({ runtime, context, options, operand, print }: Desk): Promise<void> {
+  const after = whole(options.after ?? "0");
+  const { status, head } = await runtime.sessions.get(context, operand(0, "session"));
+  for await (const event of runtime.sessions.events(context, operand(0, "session"), { after })) {
+    print(event, line(event));
+    if (status === "ended" && (event.seq ?? 0) >= head) return;
+  }
+}
+
+export async function kill({ runtime, context, operand, print }: Desk): Promise<void> {
+  const session = operand(0, "session");
+  await runtime.sessions.kill(context, session);
+  print({ killed: session }, `${session} is killed.`);
+}
+
+export async function approve({ runtime, context, options, operand, print }: Desk): Promise<void> {
+  const [session, request] = [operand(0, "session"), operand(1, "request")];
+  const answer = { allow: !options.deny, ...(options.message === undefined ? {} : { message: options.message }) };
+  await runtime.sessions.answer(context, session, request, answer);
+  print({ session, request, ...answer }, `${request} is ${answer.allow ? "allowed" : "denied"}.`);
+}
+
+export async function fork({ runtime, context, options, operand, print }: Desk): Promise<void> {
+  if (options.after === undefined) throw new Error("After which event? Give --after SEQ.");
+  const effects = options.live ? "live" : "recorded";
+  const { id } = await runtime.sessions.fork(context, operand(0, "session"), {
+    afterSeq: whole(options.after),
+    effects,
+  });
+  print({ id, effects }, id);
+}
+
+export async function agents({ runtime, context, print }: Desk): Promise<void> {
+  const counts = new Map<string, number>();
+  for await (const { agent, agentVersion } of all({ runtime, context })) {
+    const name = `${agent}@${agentVersion}`;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  for (const [name, sessions] of [...counts].sort()) print({ name, sessions }, `${name}  ${sessions} sessions`);
+}
+
+async function* all(
+  { runtime, context }: Pick<Desk, "runtime" | "context">,
+  status?: string,
+  agent?: string,
+): AsyncGenerator<SessionRecord> {
+  for (let cursor: string | undefined; ; ) {
+    const page = await runtime.sessions.find(context, {
+      ...(status === undefined ? {} : { status: status as SessionStatus }),
+      ...(agent === undefined ? {} : { agent }),
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    yield* page.items;
+    cursor = page.cursor;
+    if (cursor === undefined) return;
+  }
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new Error(`${text} is no event's number.`);
+  return value;
+}
+
+function line(event: StreamedEvent): string {
+  const at = "at" in event ? new Date(event.at).toISOString() : "";
+  const step = "step" in event && event.step !== undefined ? ` ${event.step}` : "";
+  const body = event.body === undefined ? "" : ` ${JSON.stringify(event.body)}`;
+  return `${String(event.seq ?? "").padStart(6)} ${at} ${event.type}${step}${body}`.slice(0, 400);
+}
