@@ -1,4 +1,7 @@
-/** Sandboxes to first result against bare Python and `@anthropic-ai/sandbox-runtime`, all in one run. */
+/**
+ * Sandboxes to first result against bare Python and `@anthropic-ai/sandbox-runtime`, all in one run. The latter needs
+ * the packages bubblewrap, socat and ripgrep; the contexts need python3-numpy, python3-pandas and python3-matplotlib.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";

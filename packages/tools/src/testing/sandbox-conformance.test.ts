@@ -41,9 +41,9 @@ const faults: readonly (readonly [string, string, (sandbox: Sandbox) => Partial<
     }),
   ],
   [
-    "a move that does nothing",
+    "an edit that changes nothing",
     "files are written, found, changed and removed",
-    ({ files }) => ({ files: { ...files, move: async () => {} } }),
+    ({ files }) => ({ files: { ...files, edit: async () => ({ replacements: 0 }) } }),
   ],
   ["a network that widens", "the network may not be widened", () => ({ setNetwork: async () => {} })],
 ];
