@@ -1,4 +1,5 @@
 import type { CallContext, Clock, IdSource, Json, Redactor } from "../dialect.ts";
+import { breathe } from "../internal/breathe.ts";
 import type { LiveBus } from "../live-bus.ts";
 import { EVENT_SCHEMA_VERSION, type NewEvent, type SessionEvent } from "../session-event.ts";
 import type { SessionChange, SessionLog } from "../session-log.ts";
@@ -42,6 +43,7 @@ export class Journal {
     drafts: readonly Draft[],
     change?: SessionChange,
   ): Promise<readonly SessionEvent[]> {
+    await breathe();
     const { log, live } = this.#deps;
     const placed = await log.append(
       context,

@@ -1,5 +1,6 @@
 import type { Admission } from "../admission.ts";
 import type { Clock } from "../dialect.ts";
+import { breathe } from "../internal/breathe.ts";
 import type { SessionLog } from "../session-log.ts";
 import type { TakenJob, WorkQueue } from "../work-queue.ts";
 import { isProvablyDead } from "./owner.ts";
@@ -28,6 +29,7 @@ export class Worker {
   readonly #runs = new Map<SessionRun, Promise<void>>();
   #loops: readonly Promise<void>[] = [];
   #freed: () => void = () => {};
+  #sweptAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: WorkerDeps) {
     this.#deps = deps;
@@ -72,7 +74,11 @@ export class Worker {
     const free = new Promise<void>((resolve) => {
       this.#freed = resolve;
     });
-    await this.#sweep();
+    await breathe();
+    if (Math.abs(clock.now() - this.#sweptAt) >= sweepMs) {
+      this.#sweptAt = clock.now();
+      await this.#sweep();
+    }
     await this.#take();
     const lanes = await queue.lanes();
     const next = Math.min(...lanes.map(({ nextAt }) => nextAt).filter((at) => at > clock.now()), clock.now() + sweepMs);
