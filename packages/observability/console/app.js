@@ -5,6 +5,7 @@ function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name.startsWith("aria-")) element.setAttribute(name, String(value));
     else if (value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : String(value));
   }
   element.append(...children.map((child) => (child instanceof Node ? child : document.createTextNode(clean(child)))));
@@ -121,6 +122,10 @@ function duration(ms) {
   if (ms < 3600000) return `${Math.floor(ms / 60000)} min ${Math.floor((ms % 60000) / 1000)} s`;
   return `${Math.floor(ms / 3600000)} h ${Math.floor((ms % 3600000) / 60000)} min`;
 }
+const since = (event, before) => {
+  const gap = before === undefined ? 0 : event.at - before.at;
+  return gap < 0 ? `clock ${duration(gap)}` : `+${duration(gap)}`;
+};
 const time = (at) => new Date(at).toLocaleString(undefined, { dateStyle: "short", timeStyle: "medium" });
 
 const state = { me: { actions: false }, sessions: [], cursor: undefined, loading: false, open: undefined };
@@ -287,7 +292,7 @@ async function open(id) {
           title: taken ? "another writer took over here" : undefined,
         },
         h("span", { class: "seq" }, event.seq),
-        h("span", { class: "since" }, `+${duration(before === undefined ? 0 : event.at - before.at)}`),
+        h("span", { class: "since" }, since(event, before)),
         h("span", { class: "type mono" }, event.type),
         h("span", { class: "text" }, `${taken ? "new writer  " : ""}${again}${line(event)}`),
       );
@@ -534,10 +539,11 @@ $("filters").addEventListener("submit", (event) => event.preventDefault());
 $("search").addEventListener("input", showSessions);
 $("status").addEventListener("change", () => more(true));
 
-state.me = await call("me").catch((error) => {
+const me = call("me").catch((error) => {
   say(error.message);
   return { actions: false };
 });
 await more(true);
+state.me = await me;
 if (location.hash.length > 1) dispatchEvent(new Event("hashchange"));
 else $("sessions").focus();
