@@ -49,7 +49,7 @@ export async function startRedis(folder: string): Promise<{ path: string; proces
   const path = `${folder}/redis.sock`;
   const child = spawn("redis-server", ["--port", "0", "--unixsocket", path, "--dir", folder, "--appendonly", "yes"]);
   for await (const line of createInterface({ input: child.stdout })) {
-    if (line.includes("Ready to accept connections")) return { path, process: child };
+    if (/ready to accept connections/i.test(line)) return { path, process: child };
   }
   throw new UsageError("redis-server ended before it listened.");
 }

@@ -59,7 +59,7 @@ export function nextMove({ messages, tools = [] }: ChatRequest): Move {
   if (preferences === undefined) {
     return {
       call: must("memory_search"),
-      arguments: { query: `How does ${customer.name} (${customer.id}) prefer to be answered?` },
+      arguments: { text: `How does ${customer.name} (${customer.id}) prefer to be answered?` },
     };
   }
   const chargesText = result("list_charges");
@@ -110,7 +110,7 @@ function analyse(
   const code = offered("execute_code");
   if (bash !== undefined && write !== undefined) {
     if (result("file_write") === undefined) {
-      return { call: write, arguments: { path: "charges.json", content: JSON.stringify(charges) } };
+      return { call: write, arguments: { file_path: "charges.json", content: JSON.stringify(charges) } };
     }
     const output = result("bash");
     if (output === undefined) return { call: bash, arguments: { command: `python3 - <<'EOF'\n${python}\nEOF` } };

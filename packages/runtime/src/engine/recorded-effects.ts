@@ -21,7 +21,7 @@ async function read(log: SessionLog, context: CallContext, origin: string): Prom
   for await (const { type, turn, step, body } of readAll(log, context, origin)) {
     const fields = (body ?? {}) as { readonly [key: string]: Json };
     const place = `${turn} ${step}`;
-    if (type === "step.started") started.set(place, `${fields.arguments} ${fields.name}`);
+    if (type === "step.started") started.set(place, `${fields.digest} ${fields.name}`);
     const key = started.get(place);
     if (type !== "step.completed" || key === undefined) continue;
     outputs.set(key, [...(outputs.get(key) ?? []), fields.output ?? null]);

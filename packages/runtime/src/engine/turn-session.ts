@@ -74,7 +74,7 @@ export class TurnSession implements Session {
     for (let attempt = (known?.attempts ?? 0) + 1; ; attempt++) {
       this.signal.throwIfAborted();
       await this.#append([
-        { type: "step.started", step, attempt, body: { name, idempotencyKey, arguments: fingerprint } },
+        { type: "step.started", step, attempt, body: { name, idempotencyKey, digest: fingerprint } },
       ]);
       try {
         const output = asJson(
