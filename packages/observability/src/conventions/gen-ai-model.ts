@@ -56,6 +56,7 @@ export const genAiAttributes: Readonly<Record<string, AttributeType>> = {
   "gen_ai.evaluation.explanation": "string",
   "gen_ai.memory.query.text": "string",
   "gen_ai.memory.records": "any",
+  "gen_ai.memory.record.count": "int",
   "gen_ai.memory.record.id": "string",
   "gen_ai.memory.store.id": "string",
 };

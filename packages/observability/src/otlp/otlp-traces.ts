@@ -89,7 +89,7 @@ export interface OtlpSpan {
 
 export type OtlpAttributes = readonly { readonly key: string; readonly value?: AnyValue | undefined }[] | undefined;
 
-export interface AnyValue {
+interface AnyValue {
   readonly stringValue?: string | undefined;
   readonly boolValue?: boolean | undefined;
   readonly intValue?: string | number | undefined;
@@ -100,7 +100,7 @@ export interface AnyValue {
 }
 
 /** Whole numbers beyond 2^53 lose their last digits. */
-export function toJson(value: AnyValue | undefined): Json {
+function toJson(value: AnyValue | undefined): Json {
   if (value === undefined) return null;
   if (value.arrayValue !== undefined) return (value.arrayValue.values ?? []).map(toJson);
   if (value.kvlistValue !== undefined) return toRecord(value.kvlistValue.values);

@@ -68,7 +68,7 @@ test("secrets are gone from names, values, status, events and links before any e
     },
     links: [
       {
-        context: { traceId: "0".repeat(31) + "1", spanId: "0".repeat(15) + "1", traceFlags: 1 },
+        context: { traceId: `${"0".repeat(31)}1`, spanId: `${"0".repeat(15)}1`, traceFlags: 1 },
         attributes: { secret },
       },
     ],
