@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SandboxLimits } from "../sandbox-spec.ts";
+import { ownPrefix, sweep } from "./leftovers.ts";
 
 export interface CgroupLimits {
   readonly memoryBytes: number;
@@ -35,7 +37,7 @@ export function findCgroups(root = "/sys/fs/cgroup"): CgroupKeeper | undefined {
   for (const keeper of [second(root), first(root)]) {
     if (keeper === undefined) continue;
     try {
-      keeper.create(`ashlar-probe-${process.pid}`, cgroupLimits()).remove();
+      keeper.create(randomUUID(), cgroupLimits()).remove();
       return keeper;
     } catch {}
   }
@@ -47,10 +49,11 @@ function second(root: string): CgroupKeeper | undefined {
   const own = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1] ?? "/";
   // A group that holds processes cannot delegate: sandboxes stand beside us, under our parent.
   const base = own === "/" ? root : join(root, own, "..");
+  sweep(base, rmdirSync);
   return {
     version: 2,
     create(name, { memoryBytes, cpus, processes }) {
-      const folder = join(base, name);
+      const folder = join(base, `${ownPrefix()}${name}`);
       return groups([folder], () => {
         writeFileSync(join(folder, "memory.max"), String(memoryBytes));
         if (existsSync(join(folder, "memory.swap.max"))) writeFileSync(join(folder, "memory.swap.max"), "0");
@@ -68,10 +71,11 @@ function first(root: string): CgroupKeeper | undefined {
     string,
   ];
   if (![memory, cpu, pids].every(writable)) return undefined;
+  for (const folder of [memory, cpu, pids]) sweep(folder, rmdirSync);
   return {
     version: 1,
     create(name, { memoryBytes, cpus, processes }) {
-      const at = (controller: string): string => join(controller, name);
+      const at = (controller: string): string => join(controller, `${ownPrefix()}${name}`);
       return groups([at(memory), at(cpu), at(pids)], () => {
         writeFileSync(join(at(memory), "memory.limit_in_bytes"), String(memoryBytes));
         const swap = join(at(memory), "memory.memsw.limit_in_bytes");

@@ -1,8 +1,9 @@
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ToolsError } from "../errors.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
+import { ownPrefix, sweep } from "./leftovers.ts";
 
 const UID = 1000;
 /** Shown from the host's `/etc`, where they are there: what programs need to find libraries, fonts and certificates. */
@@ -20,7 +21,8 @@ const RESERVED = ["/proc", "/sys", "/dev", "/etc", "/usr", "/workspace", "/tmp",
 
 /** A folder with the synthetic part of `/etc`, made once per backend; readable for the user inside. */
 export function makeSkeleton(): string {
-  const folder = mkdtempSync(join(tmpdir(), "ashlar-etc-"));
+  sweep(tmpdir(), (path) => rmSync(path, { recursive: true }));
+  const folder = mkdtempSync(join(tmpdir(), ownPrefix()));
   const etc = join(folder, "etc");
   mkdirSync(etc, { mode: 0o755 });
   const files = {
