@@ -57,7 +57,7 @@ export const bareRate = (): Promise<number> =>
     new SqliteSessionLog({ database });
     const insert = database.prepare(
       `INSERT INTO runtime_event (session, seq, id, type, at, fence, turn, step, attempt, idempotency_key, schema_version, body)
-       VALUES ('ses_1', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     const events = Array.from({ length: APPENDS }, (_, index) => event(index));
     const start = performance.now();
