@@ -1,4 +1,4 @@
-export type { AdmissionPolicy } from "./admission.ts";
+export { type AdmissionPolicy, type StarvedLane, starvedLanes } from "./admission.ts";
 export type { Agent, TurnInput } from "./agent.ts";
 export type { BlobRef, BlobStore } from "./blob-store.ts";
 export type { Catalog, CatalogEntry } from "./catalog.ts";

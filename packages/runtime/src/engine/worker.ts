@@ -106,15 +106,24 @@ export class Worker {
     );
   }
 
+  /** One at a time while lanes of one priority contend, so that the order of the next is decided anew. */
   async #take(): Promise<void> {
     const { queue, clock, admission, owner, concurrency } = this.#deps;
-    for (const lane of admission.order(await queue.lanes(), clock.now())) {
-      const count = concurrency - this.#runs.size;
-      if (count <= 0 || this.#stopping.signal.aborted) return;
-      const { jobs } = await queue.take(lane, { owner, count, ...admission.limits(lane) });
-      for (const job of jobs) {
-        admission.served(lane);
-        await this.#run(job);
+    for (let progress = true; progress; ) {
+      progress = false;
+      const lanes = admission.order(await queue.lanes(), clock.now());
+      for (const lane of lanes) {
+        const free = concurrency - this.#runs.size;
+        if (free <= 0 || this.#stopping.signal.aborted) return;
+        const alone = lanes.every((other) => other === lane || other.priority < lane.priority);
+        const { jobs } = await queue.take(lane, { owner, count: alone ? free : 1, ...admission.limits(lane) });
+        if (jobs.length === 0) continue;
+        for (const job of jobs) {
+          admission.served(lane);
+          await this.#run(job);
+        }
+        progress = true;
+        break;
       }
     }
   }
