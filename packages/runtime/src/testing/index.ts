@@ -2,7 +2,11 @@ export { type BlobStoreConformance, blobStoreConformance } from "./blob-store-co
 export { type CatalogConformance, catalogConformance } from "./catalog-conformance.ts";
 export { type LiveBusConformance, liveBusConformance } from "./live-bus-conformance.ts";
 export { ManualClock, SequentialIds } from "./manual-clock.ts";
+export { type PermissionsConformance, permissionsConformance } from "./permissions-conformance.ts";
+export { type PricingConformance, pricingConformance } from "./pricing-conformance.ts";
 export { type SessionHostConformance, sessionHostConformance } from "./session-host-conformance.ts";
 export { type SessionLogConformance, sessionLogConformance } from "./session-log-conformance.ts";
+export { type SessionMemoryConformance, sessionMemoryConformance } from "./session-memory-conformance.ts";
 export type { TestFunction } from "./suite.ts";
+export { type ToolSourceConformance, toolSourceConformance } from "./tool-source-conformance.ts";
 export { type WorkQueueConformance, workQueueConformance } from "./work-queue-conformance.ts";

@@ -32,7 +32,7 @@ interface Faults {
 
 function memoryWith({ tenantless, seconds, keyless, unlimited, unranked }: Faults): SessionMemory {
   const kept: { tenant: string; key: string; text: string; at: number }[] = [];
-  const words = (text: string) => text.toLowerCase().match(/\w+/g) ?? [];
+  const words = (text: string): readonly string[] => text.toLowerCase().match(/\w+/g) ?? [];
   return {
     async recall({ principal: { tenant } }, { text, limit = 10 }) {
       const found = kept
