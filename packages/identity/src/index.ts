@@ -2,6 +2,7 @@ export type { AccessTokens, OpenedGrant } from "./access-tokens.ts";
 export { AgentTokens, type AgentTokensDeps, type TokenRequest } from "./agent-tokens.ts";
 export { type AuditAnchor, AuditLog, type AuditLogDeps, type AuditVerdict } from "./audit-log.ts";
 export type { AuditDecision, AuditEntry, AuditRow, AuditStore } from "./audit-store.ts";
+export { AwsKmsWrapper, type AwsKmsWrapperDeps, type KmsClient } from "./aws-kms.ts";
 export { BearerAuthenticator, type BearerAuthenticatorDeps } from "./bearer-authenticator.ts";
 export type {
   ApiKeySecret,
@@ -48,6 +49,7 @@ export { LeakGuard, REDACTED } from "./leak-guard.ts";
 export { OAuthFlows, type OAuthFlowsDeps } from "./oauth-flows.ts";
 export { OAuthTokens, type OAuthTokensDeps } from "./oauth-tokens.ts";
 export type { OutboundRequest } from "./outbound-request.ts";
+export { PassphraseWrapper } from "./passphrase.ts";
 export type { PermissionDecision, PermissionRequest, Permissions } from "./permissions.ts";
 export type { Policy, PolicyCondition, PolicySource } from "./policy.ts";
 export { type PolicyExplanation, PolicyPermissions, type PolicyPermissionsDeps } from "./policy-permissions.ts";
@@ -56,3 +58,4 @@ export { KeyringSealer } from "./sealer.ts";
 export { type SigningKey, SigningKeys, type SigningKeysDeps } from "./signing-keys.ts";
 export { TrustedIssuer, type TrustedIssuerDeps } from "./trusted-issuer.ts";
 export { type CredentialTarget, Vault, type VaultDeps } from "./vault.ts";
+export { VaultTransitWrapper, type VaultTransitWrapperDeps } from "./vault-transit.ts";

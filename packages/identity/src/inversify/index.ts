@@ -1,4 +1,4 @@
-export { identityModule, inMemoryIdentityModule, sqliteIdentityModule } from "./modules.ts";
+export { identityModule, inMemoryIdentityModule, redisIdentityModule, sqliteIdentityModule } from "./modules.ts";
 export type { IdentityOptions } from "./tokens.ts";
 export {
   ACCESS_TOKENS,
@@ -10,6 +10,7 @@ export {
   EGRESS,
   IDENTITY_DATABASE,
   IDENTITY_OPTIONS,
+  IDENTITY_REDIS,
   IDENTITY_STORE,
   IDS,
   INJECTOR,

@@ -10,6 +10,8 @@ import { Injector } from "../injector.ts";
 import { Keyring } from "../keyring.ts";
 import { LeakGuard } from "../leak-guard.ts";
 import { PolicyPermissions } from "../policy-permissions.ts";
+import { RedisAuditStore } from "../redis/redis-audit-store.ts";
+import { RedisIdentityStore } from "../redis/redis-identity-store.ts";
 import { Revocations } from "../revocations.ts";
 import { KeyringSealer } from "../sealer.ts";
 import { SigningKeys } from "../signing-keys.ts";
@@ -143,6 +145,25 @@ export const sqliteIdentityModule = (): ContainerModule =>
     options
       .bind(tokens.AUDIT_STORE)
       .toResolvedValue((database) => new SqliteAuditStore({ database }), [tokens.IDENTITY_DATABASE])
+      .inSingletonScope()
+      .onDeactivation((store) => store.close());
+  });
+
+/** Stores in the Redis bound as `IDENTITY_REDIS`. */
+export const redisIdentityModule = (): ContainerModule =>
+  new ContainerModule((options) => {
+    refuseRebind(options, tokens.IDENTITY_STORE, tokens.AUDIT_STORE);
+    options
+      .bind(tokens.IDENTITY_STORE)
+      .toResolvedValue(
+        (redis, now = systemClock) => new RedisIdentityStore({ redis, clock: now }),
+        [tokens.IDENTITY_REDIS, clock],
+      )
+      .inSingletonScope()
+      .onDeactivation((store) => store.close());
+    options
+      .bind(tokens.AUDIT_STORE)
+      .toResolvedValue((redis) => new RedisAuditStore({ redis }), [tokens.IDENTITY_REDIS])
       .inSingletonScope()
       .onDeactivation((store) => store.close());
   });

@@ -13,6 +13,7 @@ import type { Keyring } from "../keyring.ts";
 import type { LeakGuard } from "../leak-guard.ts";
 import type { Permissions } from "../permissions.ts";
 import type { PolicySource } from "../policy.ts";
+import type { RedisClient } from "../redis/redis-client.ts";
 import type { KeyringSealer } from "../sealer.ts";
 import type { SigningKeys } from "../signing-keys.ts";
 import type { TrustedIssuer } from "../trusted-issuer.ts";
@@ -32,6 +33,7 @@ export interface IdentityOptions {
 export const KEY_WRAPPER: ServiceIdentifier<KeyWrapper> = token("@ashlar/identity:KeyWrapper");
 export const IDENTITY_OPTIONS: ServiceIdentifier<IdentityOptions> = token("@ashlar/identity:IdentityOptions");
 export const IDENTITY_DATABASE: ServiceIdentifier<SqliteDatabase> = token("@ashlar/identity:IdentityDatabase");
+export const IDENTITY_REDIS: ServiceIdentifier<RedisClient> = token("@ashlar/identity:IdentityRedis");
 /** Without policies everything is denied. */
 export const POLICIES: ServiceIdentifier<PolicySource> = token("@ashlar/identity:Policies");
 export const ACCESS_TOKENS: ServiceIdentifier<AccessTokens> = token("@ashlar/identity:AccessTokens");

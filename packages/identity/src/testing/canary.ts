@@ -22,7 +22,13 @@ export function secretEncodings(secret: string): ReadonlyMap<string, string> {
     ["json", json],
     ["json twice", JSON.stringify(json).slice(1, -1)],
     ["json, slashes escaped", json.replaceAll("/", "\\/")],
-    ["json, unicode escapes", [...secret].map((each) => `\\u${hex4(each)}`).join("")],
+    [
+      "json, unicode escapes",
+      secret
+        .split("")
+        .map((unit) => `\\u${hex4(unit)}`)
+        .join(""),
+    ],
     ["html", secret.replace(/[&<>"]/g, (each) => `&#${each.charCodeAt(0)};`)],
     ["hex", raw.toString("hex")],
     ["hex, upper case", raw.toString("hex").toUpperCase()],
@@ -50,4 +56,4 @@ export function findSecret(haystack: Uint8Array | string, secret: string): reado
   return hits;
 }
 
-const hex4 = (character: string): string => character.charCodeAt(0).toString(16).padStart(4, "0");
+const hex4 = (unit: string): string => unit.charCodeAt(0).toString(16).padStart(4, "0");
