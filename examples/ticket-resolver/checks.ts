@@ -56,9 +56,7 @@ export async function checkSecret(
 ): Promise<Check> {
   const places: (readonly [name: string, bytes: Uint8Array])[] = [["output", Buffer.from(printed)]];
   for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
-    if (entry.isFile() && !except.includes(entry.name)) {
-      places.push([entry.name, await readFile(join(entry.parentPath, entry.name))]);
-    }
+    if (entry.isFile()) places.push([entry.name, await readFile(join(entry.parentPath, entry.name))]);
   }
   const holding = (value: string) =>
     places.filter(([, bytes]) => findSecret(bytes, value).length > 0).map(([name]) => name);

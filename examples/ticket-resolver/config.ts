@@ -8,7 +8,7 @@ export interface WorkerConfig {
   readonly tickets: string;
   readonly model: ModelChoice;
   readonly memory: { readonly kind: "sqlite" } | { readonly kind: "redis"; readonly url: string };
-  readonly profile: "sqlite" | "redis" | "postgres";
+  readonly profile: "sqlite";
   /** Where this run of the runtime's process is to be killed. */
   readonly crash?: CrashPoint;
   readonly idempotencyKeys: boolean;

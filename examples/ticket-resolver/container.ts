@@ -13,6 +13,7 @@ import Database from "better-sqlite3";
 import { Container } from "inversify";
 import { Redis } from "ioredis";
 import { AGENT, AUDIENCE, TENANT, type WorkerConfig } from "./config.ts";
+import { onPath } from "./processes.ts";
 
 /** Who may do what: the support desk talks to the agent, the agent calls these tools of the ticket system. */
 const policies: readonly Policy[] = [
@@ -57,7 +58,7 @@ export async function compose(
 
   container.bind(observability.TRACE_DATABASE).toConstantValue(databases.traces);
   const watching = [
-    observability.redactionModule(),
+    observability.redactionModule({ personalData: false }),
     observability.sqliteTraceStoreModule(),
     observability.pricingModule({ models: { "scripted*": { inputPerMillion: 3, outputPerMillion: 15 } } }),
     observability.observabilityModule({ serviceName: AGENT, defaultTenant: TENANT }),
@@ -72,7 +73,7 @@ export async function compose(
   const identities = [identity.sqliteIdentityModule(), identity.identityModule()];
 
   const sandboxes = [
-    tools.bubblewrapModule(),
+    tools.bubblewrapModule({ bwrap: onPath("bwrap") }),
     tools.wasmModule(),
     tools.toolsModule({ minIsolation: "language" }),
     tools.sandboxToolsModule({ tools: sandboxTools }),

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 export interface Options {
   readonly ticket: string;
   readonly memory: "sqlite" | "redis";
-  readonly profile: "sqlite" | "redis" | "postgres";
+  readonly profile: "sqlite";
   /** Where the job keeps its files; a fresh temporary folder when absent. */
   readonly data: string | undefined;
   readonly keyFile: string | undefined;
@@ -22,7 +22,7 @@ export const usage = `npx -y pnpm@12 start [options]
 
   --ticket ID        the ticket to resolve (T-9421)
   --memory NAME      sqlite (default) or redis
-  --profile NAME     engine of the sessions: sqlite (default), redis or postgres
+  --profile NAME     engine of the sessions: sqlite
   --data DIR         keep the files there (a temporary folder)
   --key-file FILE    the vault's key (made in the data folder)
   --port N           port of the gateway (a free one)
@@ -31,7 +31,7 @@ export const usage = `npx -y pnpm@12 start [options]
                      the control: the refund's key is dropped, and the crash pays twice
 
 A model is taken from ANTHROPIC_API_KEY, OPENAI_API_KEY or OPENAI_BASE_URL (ASHLAR_MODEL names it); else it is scripted.
-REDIS_URL and POSTGRES_URL name servers that you run; without them private ones are started.`;
+REDIS_URL names a Redis that you run; without it a private one is started.`;
 
 export function readOptions(argv: readonly string[]): Options {
   const { values } = parse(argv);
@@ -41,7 +41,7 @@ export function readOptions(argv: readonly string[]): Options {
   return {
     ticket: values.ticket ?? "T-9421",
     memory: oneOf("memory", values.memory ?? "sqlite", ["sqlite", "redis"]),
-    profile: oneOf("profile", values.profile ?? "sqlite", ["sqlite", "redis", "postgres"]),
+    profile: oneOf("profile", values.profile ?? "sqlite", ["sqlite"]),
     data: values.data,
     keyFile: values["key-file"],
     port,
@@ -73,6 +73,6 @@ function parse(argv: readonly string[]) {
 
 function oneOf<Name extends string>(flag: string, value: string, names: readonly Name[]): Name {
   const found = names.find((name) => name === value);
-  if (found === undefined) throw new UsageError(`--${flag} ${value} is not known: choose ${names.join(", ")}.`);
+  if (found === undefined) throw new UsageError(`--${flag} ${value} is not known: choose ${names.join(" or ")}.`);
   return found;
 }

@@ -1,5 +1,7 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "./options.ts";
@@ -41,9 +43,15 @@ export async function startTickets(database: string, token: string): Promise<{ u
   throw new UsageError("The tickets server ended before it listened; its message stands above.");
 }
 
+/** Where a program lies on PATH; its bare name when it does not. */
+export function onPath(program: string): string {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path)) ?? program;
+}
+
 /** A private redis-server on a unix socket below `folder`. */
 export async function startRedis(folder: string): Promise<{ path: string; process: ChildProcess }> {
-  if (spawnSync("sh", ["-c", "command -v redis-server"]).status !== 0) {
+  if (onPath("redis-server") === "redis-server") {
     throw new UsageError("redis-server is not on PATH: apt-get install redis-server, or set REDIS_URL.");
   }
   const path = `${folder}/redis.sock`;

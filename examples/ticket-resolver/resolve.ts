@@ -86,7 +86,7 @@ export async function resolveTicket({
 
 async function whenUp(worker: ChildProcess): Promise<Up> {
   for await (const line of jsonLines(worker)) return line as unknown as Up;
-  throw new UsageError("The runtime's process ended before it was up; its message stands above.");
+  throw new UsageError("The runtime could not start; the reason stands above.");
 }
 
 const quiet = new Set(["usage.recorded", "session.created", "turn.started", "turn.completed"]);

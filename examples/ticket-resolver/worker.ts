@@ -16,14 +16,14 @@ import { languageModel } from "./model.ts";
 import { reachesListener } from "./sandbox-check.ts";
 
 const config = JSON.parse(process.env.ASHLAR_WORKER ?? "{}") as WorkerConfig;
-const { container, close } = await compose(config);
+const { container, close } = await compose(config).catch(giveUp);
 container
   .get(OBSERVABILITY)
   .tracer(AGENT)
   .startSpan("worker.start", { attributes: { "demo.control": config.control } })
   .end();
 
-const server = await serve(await container.getAsync(GATEWAY), { port: config.port });
+const server = await serve(await container.getAsync(GATEWAY), { port: config.port }).catch(giveUp);
 const sandbox = await container.getAsync(SANDBOX_TOOLS);
 const backend = await container.getAsync(SANDBOX_BACKEND);
 const tickets = gatewayTools({ url: server.url, tokens: container.get(AGENT_TOKENS) });
@@ -54,3 +54,10 @@ process.once("SIGTERM", async () => {
   await server.close();
   await close();
 });
+
+/** One sentence, and the job knows that there is no worker. */
+function giveUp(error: Error & { readonly code?: string }): never {
+  const inUse = error.code === "EADDRINUSE";
+  console.error(inUse ? `Port ${config.port} is in use: name another with --port.` : error.message);
+  process.exit(1);
+}

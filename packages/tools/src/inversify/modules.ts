@@ -1,5 +1,5 @@
 import { ContainerModule } from "inversify";
-import { BubblewrapBackend } from "../bubblewrap/index.ts";
+import { BubblewrapBackend, type BubblewrapBackendDeps } from "../bubblewrap/index.ts";
 import type { IsolationGrade } from "../grades.ts";
 import { ProcessBackend } from "../process/index.ts";
 import type { SandboxBackend } from "../sandbox-backend.ts";
@@ -45,11 +45,14 @@ export const toolsModule = (options: { readonly minIsolation: IsolationGrade }):
       .inSingletonScope();
   });
 
-export const bubblewrapModule = (): ContainerModule =>
+export const bubblewrapModule = (
+  options: Pick<BubblewrapBackendDeps, "bwrap" | "python" | "node"> = {},
+): ContainerModule =>
   new ContainerModule(({ bind }) => {
     bind(SANDBOX_BACKENDS)
       .toResolvedValue(
-        (clock, ids, egress, workspaces) => new BubblewrapBackend(given({ clock, ids, egress, workspaces })),
+        (clock, ids, egress, workspaces) =>
+          new BubblewrapBackend({ ...options, ...given({ clock, ids, egress, workspaces }) }),
         [optional(CLOCK), optional(IDS), optional(EGRESS_GATEWAY), optional(WORKSPACES)],
       )
       .inSingletonScope()
