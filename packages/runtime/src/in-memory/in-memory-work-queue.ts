@@ -31,9 +31,10 @@ export class InMemoryWorkQueue implements WorkQueue {
   }
 
   async put(jobs: readonly Job[]): Promise<void> {
+    this.#reclaim();
     for (const job of jobs) {
       const working = this.#working.get(job.session);
-      if (working !== undefined && this.#inForce(working.owner)) working.again = earlier(working.again, job);
+      if (working !== undefined) working.again = earlier(working.again, job);
       else this.#waiting.set(job.session, earlier(this.#waiting.get(job.session), job));
     }
     this.#signal.raise();

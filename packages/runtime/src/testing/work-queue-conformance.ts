@@ -126,6 +126,16 @@ export function workQueueConformance({ test, createQueue, ownTime = false }: Wor
     );
   });
 
+  law("a put after the owner's lease has ended waits at once, in the newer lane", async (queue, { now, pass }) => {
+    await queue.renew("w2", 200);
+    await queue.put([{ session: "s1", lane: lane(), availableAt: now() }]);
+    await queue.take(lane(), { ...plain, owner: "w2" });
+    await pass(200);
+    await queue.put([{ session: "s1", lane: lane({ priority: 9 }), availableAt: now() }]);
+    assert.deepEqual(sessions(await queue.take(lane({ priority: 9 }), plain)), ["s1"]);
+    assert.deepEqual(sessions(await queue.take(lane(), plain)), []);
+  });
+
   law("expiring an owner gives its jobs back at once", async (queue, { now }) => {
     await queue.renew("w2", 60_000);
     await queue.put([{ session: "s1", lane: lane(), availableAt: now() }]);
