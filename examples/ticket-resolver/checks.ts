@@ -48,11 +48,7 @@ export function checkReply(database: string, ticket: string, answer: string): Ch
 export async function checkSecret(
   folder: string,
   printed: string,
-  {
-    secret,
-    control,
-    except,
-  }: { readonly secret: string; readonly control: string; readonly except: readonly string[] },
+  { secret, control }: { readonly secret: string; readonly control: string },
 ): Promise<Check> {
   const places: (readonly [name: string, bytes: Uint8Array])[] = [["output", Buffer.from(printed)]];
   for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {

@@ -78,7 +78,7 @@ export function nextMove({ messages, tools = [] }: ChatRequest): Move {
     };
   }
 
-  const answer = reply(customer.name, preferences, duplicate, refund);
+  const answer = reply(called(customer, preferences), duplicate, refund);
   if (result("reply_to_ticket") === undefined)
     return { call: must("reply_to_ticket"), arguments: { ticket_id: ticketId, text: answer } };
   if (result("memory_add") === undefined) {
@@ -155,21 +155,22 @@ for (const charge of charges.filter(({ status }) => status === "settled")) {
 }
 console.log(JSON.stringify(found));`.trim();
 
-function reply(
-  name: string,
-  preferences: string,
-  duplicate: Duplicate | undefined,
-  refund: string | undefined,
-): string {
-  const called = /addressed as ([A-Z][\w.]* [A-Z][\w'-]*)/.exec(preferences)?.[1] ?? name;
+/** How this customer wants to be addressed, if the memory says so. */
+function called({ id, name }: { readonly id: string; readonly name: string }, preferences: string): string {
+  const { hits = [] } = JSON.parse(preferences) as { hits?: readonly { readonly text: string }[] };
+  const own = hits.find(({ text }) => text.includes(id) && text.includes("addressed as"));
+  return /addressed as ([A-Z][\w.]* [A-Z][\w'-]*)/.exec(own?.text ?? "")?.[1] ?? name;
+}
+
+function reply(name: string, duplicate: Duplicate | undefined, refund: string | undefined): string {
   if (duplicate === undefined) {
-    return `Dear ${called}, we compared all your charges: none was taken twice for the same invoice. If one still looks wrong, send us its date and amount.`;
+    return `Dear ${name}, we compared all your charges: none was taken twice for the same invoice. If one still looks wrong, send us its date and amount.`;
   }
   if (refund === undefined || !refund.startsWith("{")) {
-    return `Dear ${called}, ${duplicate.invoice} was charged twice. The refund could not be made yet (${refund}); a colleague takes over.`;
+    return `Dear ${name}, ${duplicate.invoice} was charged twice. The refund could not be made yet (${refund}); a colleague takes over.`;
   }
   const amount = (duplicate.amount_cents / 100).toFixed(2);
-  return `Dear ${called}, ${duplicate.invoice} was charged twice. We have refunded ${amount} ${duplicate.currency} (${duplicate.id}); it reaches your card within five working days. We are sorry for the trouble.`;
+  return `Dear ${name}, ${duplicate.invoice} was charged twice. We have refunded ${amount} ${duplicate.currency} (${duplicate.id}); it reaches your card within five working days. We are sorry for the trouble.`;
 }
 
 function toolResults(messages: readonly ChatMessage[]): { name: string; text: string }[] {
