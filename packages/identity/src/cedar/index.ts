@@ -1,1 +1,1 @@
-export {};
+export { CedarPermissions, type CedarPermissionsDeps } from "./cedar-permissions.ts";

@@ -1,0 +1,97 @@
+/** What a credential costs on its way out, against the bare decryption of the same bytes; and what a decision costs. */
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  AuditLog,
+  createKeyFile,
+  Injector,
+  KeyFileWrapper,
+  Keyring,
+  type Policy,
+  PolicyPermissions,
+  Vault,
+} from "@ashlar/identity";
+import { SqliteAuditStore, SqliteIdentityStore } from "@ashlar/identity/sqlite";
+import Database from "better-sqlite3";
+import { interleaved, report, round, spread, timeEach } from "../support/measure.ts";
+
+const RUNS = 2000;
+const folder = await mkdtemp(join(tmpdir(), "ashlar-bench-identity-"));
+const database = new Database(join(folder, "identity.db"));
+database.pragma("journal_mode = WAL");
+database.pragma("synchronous = NORMAL");
+await createKeyFile(join(folder, "key"));
+
+const store = new SqliteIdentityStore({ database });
+const keyring = new Keyring({ store, wrapper: new KeyFileWrapper({ path: join(folder, "key") }) });
+const audit = new AuditLog({ store: new SqliteAuditStore({ database }), keyring });
+const vault = new Vault({ store, keyring, audit });
+const injector = new Injector({ store, keyring, audit });
+const context = { principal: { tenant: "acme", agent: "triage", session: "ses_1" } };
+const token = randomBytes(1536).toString("base64url");
+await vault.add(context, { reference: "api", hosts: ["api.example.com"], secret: { kind: "bearer", token } });
+
+const request = { method: "GET", url: "https://api.example.com/v1/things", headers: { accept: "application/json" } };
+const key = randomBytes(32);
+const nonce = randomBytes(12);
+const cipher = createCipheriv("aes-256-gcm", key, nonce);
+const sealed = Buffer.concat([cipher.update(token), cipher.final()]);
+const tag = cipher.getAuthTag();
+
+const median = async (body: () => unknown): Promise<number> =>
+  spread(await timeEach(RUNS, body, { warmup: 500 })).p50 * 1000;
+const injection = await interleaved(5, {
+  inject: () => median(() => injector.inject(context, "api", request)),
+  decrypt: () =>
+    median(() => {
+      const decipher = createDecipheriv("aes-256-gcm", key, nonce).setAuthTag(tag);
+      return Buffer.concat([decipher.update(sealed), decipher.final()]).toString();
+    }),
+});
+
+const POLICIES = 1000;
+const MATCHING = 60;
+const policies: Policy[] = Array.from({ length: POLICIES }, (_, index) => ({
+  id: `p${index}`,
+  effect: index % 7 === 0 ? "ask" : "allow",
+  actions: [index < MATCHING ? "tool.call" : `tool.other_${index}`],
+  resources: [`tickets_${index}`, "refund*"],
+  when: [{ path: "/amount", atMost: index }],
+}));
+const permissions = new PolicyPermissions({ policies });
+const decisions = spread(
+  await timeEach(5000, (run) =>
+    permissions.decide(context, { action: "tool.call", resource: "refund_customer", arguments: { amount: run % 90 } }),
+  ),
+);
+
+const injectP50Us = injection.inject.p50;
+report(
+  "identity",
+  [
+    {
+      measure: "inject and audit, p50 µs",
+      median: round(injectP50Us),
+      min: round(injection.inject.min),
+      max: round(injection.inject.max),
+    },
+    {
+      measure: "bare decrypt of 2 KiB, p50 µs",
+      median: round(injection.decrypt.p50),
+      min: round(injection.decrypt.min),
+      max: round(injection.decrypt.max),
+    },
+    { measure: "decision, p99 ms", median: round(decisions.p99), min: round(decisions.min), max: round(decisions.max) },
+  ],
+  {
+    injectP50Us: round(injectP50Us),
+    ratioToBareDecrypt: round(injectP50Us / injection.decrypt.p50),
+    policyP99Ms: round(decisions.p99),
+    policies: POLICIES,
+    matchingPolicies: MATCHING,
+  },
+);
+database.close();
+await rm(folder, { recursive: true, force: true });

@@ -1,0 +1,117 @@
+import { Container } from "inversify";
+import { expect, test } from "vitest";
+import { hostile } from "../../../test/support/hostile.ts";
+import {
+  AUDIT_LOG,
+  EGRESS,
+  IDENTITY_OPTIONS,
+  identityModule,
+  inMemoryIdentityModule,
+  KEY_WRAPPER,
+  LEAK_GUARD,
+  SEALER,
+  VAULT,
+} from "./inversify/index.ts";
+import { ephemeralWrapper } from "./testing/ephemeral-wrapper.ts";
+
+const SECRET = "sk-live-canary/42+";
+const context = { principal: { tenant: "acme", agent: "triage", session: "ses_1" } };
+const url = "https://api.example.com/v1";
+
+async function setUp() {
+  const container = new Container();
+  container.bind(KEY_WRAPPER).toConstantValue(ephemeralWrapper());
+  container.bind(IDENTITY_OPTIONS).toConstantValue({ issuer: "https://me", audience: "api" });
+  await container.load(inMemoryIdentityModule(), identityModule());
+  const egress = container.get(EGRESS);
+  await container.get(VAULT).add(context, {
+    reference: "stripe",
+    hosts: ["api.example.com"],
+    surfaces: [
+      { in: "environment", name: "STRIPE_KEY" },
+      { in: "header", name: "authorization" },
+      { in: "query", name: "key" },
+      { in: "cookie", name: "sid" },
+      { in: "body", name: "/auth/key" },
+      { in: "body", name: "token" },
+    ],
+    secret: { kind: "environment", name: "STRIPE_KEY", value: SECRET },
+  });
+  const { STRIPE_KEY: placeholder = "" } = await egress.environment(context);
+  return { container, egress, placeholder };
+}
+
+const post = (type: string, body: string) => ({
+  method: "POST",
+  url,
+  headers: { "content-type": type, "content-length": String(body.length) },
+  body: Buffer.from(body),
+});
+
+test("a placeholder is exchanged in every declared surface, and the answer is cleaned", async () => {
+  const { egress, placeholder, container } = await setUp();
+  expect(placeholder).toMatch(/^ashlar-ref-[\w-]{32}$/);
+  expect(await egress.hosts(context)).toEqual(["api.example.com"]);
+  const send = async (request: Parameters<typeof egress.substitute>[1]) =>
+    (await egress.substitute(context, request)).request;
+  const get = { method: "GET", url, headers: {} };
+  const bearer = { ...get, headers: { Authorization: `Bearer ${placeholder}` } };
+  expect((await send(bearer)).headers).toEqual({ Authorization: `Bearer ${SECRET}` });
+  const basic = { ...get, headers: { authorization: `Basic ${btoa(`user:${placeholder}`)}` } };
+  expect((await send(basic)).headers.authorization).toBe(`Basic ${btoa(`user:${SECRET}`)}`);
+  expect(new URL((await send({ ...get, url: `${url}?key=${placeholder}` })).url).searchParams.get("key")).toBe(SECRET);
+  const cookie = { ...get, headers: { cookie: `a=1; sid=${placeholder}` } };
+  expect((await send(cookie)).headers.cookie).toBe(`a=1; sid=${encodeURIComponent(SECRET)}`);
+  const json = await send(post("application/json", JSON.stringify({ auth: { key: placeholder } })));
+  expect(JSON.parse(String(json.body))).toEqual({ auth: { key: SECRET } });
+  expect(json.headers["content-length"]).toBe(String(Buffer.from(String(json.body)).length));
+  const form = await send(post("application/x-www-form-urlencoded", `token=${placeholder}&b=1`));
+  expect(new URLSearchParams(String(form.body)).get("token")).toBe(SECRET);
+  const { redactor } = await egress.substitute(context, basic);
+  expect(redactor.redact(`${SECRET} ${btoa(`user:${SECRET}`)}`)).toBe("[redacted] [redacted]");
+  expect(container.get(LEAK_GUARD).redact(SECRET)).toBe("[redacted]");
+  expect(await container.get(AUDIT_LOG).verify(context)).toMatchObject({ intact: true });
+});
+
+hostile("a placeholder in an undeclared surface, for an unlisted host, or from another session", {
+  control: "the same placeholder in its place is exchanged",
+  async unguarded() {
+    const { egress, placeholder } = await setUp();
+    const request = { method: "GET", url, headers: { authorization: placeholder } };
+    expect((await egress.substitute(context, request)).request.headers.authorization).toBe(SECRET);
+  },
+  async guarded() {
+    const { egress, placeholder } = await setUp();
+    const base = { method: "GET", url, headers: {} };
+    const other = { principal: { ...context.principal, session: "ses_2" } };
+    const tenant = { principal: { ...context.principal, tenant: "other" } };
+    for (const [who, request] of [
+      [context, { ...base, headers: { "x-debug": placeholder } }],
+      [context, { ...base, url: `${url}?q=${placeholder}` }],
+      [context, { ...base, url: `${url}/${placeholder}` }],
+      [context, { ...base, url: "https://evil.example/", headers: { authorization: placeholder } }],
+      [context, { ...base, headers: { authorization: `${placeholder.slice(0, -1)}!` } }],
+      [context, post("application/json", JSON.stringify({ note: placeholder }))],
+      [other, { ...base, headers: { authorization: placeholder } }],
+      [tenant, { ...base, headers: { authorization: placeholder } }],
+    ] as const) {
+      await expect(egress.substitute(who, request)).rejects.toMatchObject({ code: "IDENTITY_REFERENCE_DENIED" });
+    }
+  },
+});
+
+test("what is sealed opens for the same tenant and purpose only", async () => {
+  const sealer = (await setUp()).container.get(SEALER);
+  const sealed = await sealer.seal(context, Buffer.from("profile"), "browser");
+  expect(Buffer.from(await sealer.open(context, sealed, "browser")).toString()).toBe("profile");
+  const refused = { code: "IDENTITY_CIPHERTEXT_REFUSED" };
+  await expect(sealer.open(context, sealed, "tunnel")).rejects.toMatchObject(refused);
+  await expect(sealer.open({ principal: { tenant: "b" } }, sealed, "browser")).rejects.toMatchObject(refused);
+});
+
+test("a second module for the same tokens is refused at load", async () => {
+  const { container } = await setUp();
+  await expect((async () => container.load(inMemoryIdentityModule()))()).rejects.toMatchObject({
+    code: "ASHLAR_TOKEN_BOUND",
+  });
+});
