@@ -51,3 +51,18 @@ test("an embedder that answers other dimensions is refused, and deleting takes t
   await memory.records.delete(acme, "m", id);
   expect(await store.scan({ tenant: "acme", memory: "m" }, { from: "vector/", to: "vector0", limit: 5 })).toEqual([]);
 });
+
+test("an export carries vectors when asked, and a correction leaves none behind", async () => {
+  const store = new InMemoryMemoryStore();
+  const memory = new Memory({ store, embedder: embedder() });
+  const { id } = await memory.records.create(acme, "m", { text: "My car is red." });
+  await memory.reembed(acme, "m");
+  for (const vectors of [true, false]) {
+    const lines: string[] = [];
+    for await (const line of memory.transfer.export(acme, "m", { vectors })) lines.push(line);
+    await memory.transfer.import(acme, `copy-${vectors}`, lines);
+    expect(await memory.search(acme, `copy-${vectors}`, { text: "vehicle" })).toHaveLength(vectors ? 1 : 0);
+  }
+  await memory.records.update(acme, "m", id, { text: "A heron." });
+  expect(await memory.search(acme, "m", { text: "vehicle" })).toEqual([]);
+});

@@ -22,13 +22,22 @@ export type { ExtractionJob, ExtractionJobs, ExtractionReport } from "./extracti
 export type { Extraction, Extractor, Strategy } from "./extractor.ts";
 export type { Filter } from "./filter.ts";
 export { InMemoryMemoryStore } from "./in-memory/index.ts";
-export type { AuditEntry, Lifecycle, Removed } from "./lifecycle.ts";
+export type { AuditEntry, ForgetTarget, Lifecycle, Removed } from "./lifecycle.ts";
 export { type Limits, limits } from "./limits.ts";
 export { Memory, type MemoryDeps } from "./memory.ts";
 export type { Batch, Entry, Found, Lookup, MemoryStore, Posting, PostingList, Range, Scope } from "./memory-store.ts";
 export { MemoryTools, type MemoryToolsDeps } from "./memory-tools.ts";
 export { defaultRanking, type Explanation, type Ranking } from "./ranking.ts";
-export type { AsOf, MemoryRecord, NewRecord, RecordKind } from "./record.ts";
+export type {
+  AsOf,
+  MemoryRecord,
+  NewRecord,
+  RecordChanges,
+  RecordKind,
+  RecordOperation,
+  RecordOutcome,
+  RecordReference,
+} from "./record.ts";
 export type { ListRecords, Records } from "./records.ts";
 export type { Reflection, Reflections, Revision } from "./reflection.ts";
 export { defaultRules, type ExtractionRule, RuleExtractor } from "./rule-extractor.ts";

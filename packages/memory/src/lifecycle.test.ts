@@ -31,12 +31,40 @@ test("forget removes an actor whole, keeps the others, and leaves an audit row w
   await memory.events.append({ ...acme, idempotencyKey: "k" }, "m", said("quokka again"));
   await memory.records.create(acme, "m", { text: "likes the quokka", actor: "ada" });
   await memory.events.append(acme, "m", said("heron", { actor: "ben" }));
-  expect(await memory.lifecycle.forget(acme, "m", "ada")).toEqual({ events: 71, records: 1 });
+  expect(await memory.lifecycle.forget(acme, "m", { actor: "ada" })).toEqual({ events: 71, records: 1, documents: 0 });
   const left = JSON.stringify(await store.scan(scope, everything));
   expect(left).not.toMatch(/quokka|\bada\b/);
   expect((await store.read(scope, { terms: ["e:quokka", "r:quokka"] })).postings).toEqual([[], []]);
   expect(await memory.search(acme, "m", { text: "heron" })).toHaveLength(1);
   expect(await memory.lifecycle.audit(acme, "m")).toMatchObject([{ action: "forget", events: 71, records: 1 }]);
+});
+
+test("forget of one session leaves the actor's others, and what rests on them too", async () => {
+  const { memory } = made();
+  const one = await memory.events.append(acme, "m", said("quokka"));
+  const two = await memory.events.append(acme, "m", said("heron", { session: "s2" }));
+  const evidences = [[one.id], [one.id, two.id], [two.id], []];
+  for (const [index, evidence] of evidences.entries())
+    await memory.records.create(acme, "m", { text: `record ${index}`, actor: "ada", evidence });
+  const removed = await memory.lifecycle.forget(acme, "m", { actor: "ada", session: "s1" });
+  expect(removed).toEqual({ events: 1, records: 1, documents: 0 });
+  expect((await memory.records.list(acme, "m")).items.map(({ text }) => text)).toEqual([
+    "record 1",
+    "record 2",
+    "record 3",
+  ]);
+  expect((await memory.events.branches(acme, "m", { actor: "ada" })).map(({ session }) => session)).toEqual(["s2"]);
+});
+
+test("forget of documents takes every version of those at the path and below, and no others", async () => {
+  const { memory, store } = made();
+  for (const path of ["/notes", "/notes/ada.md", "/notes-old/ada.md"])
+    for (const text of ["quokka one", "quokka two"]) await memory.documents.write(acme, "m", { path, text });
+  await memory.documents.delete(acme, "m", { path: "/notes" });
+  expect(await memory.lifecycle.forget(acme, "m", { documents: "/notes" })).toMatchObject({ documents: 2 });
+  expect((await memory.documents.list(acme, "m")).items.map(({ path }) => path)).toEqual(["/notes-old/ada.md"]);
+  expect(JSON.stringify(await store.scan(scope, everything)).match(/quokka/g)).toHaveLength(3);
+  expect(await memory.documents.write(acme, "m", { path: "/notes", text: "anew" })).toMatchObject({ version: 1 });
 });
 
 test("a sweep removes what has expired and nothing else", async () => {
@@ -45,7 +73,7 @@ test("a sweep removes what has expired and nothing else", async () => {
     await memory.events.append(acme, "m", said("soon", { expiresAt: clock.now() + index }));
   await memory.records.create(acme, "m", { text: "stays" });
   clock.jump(clock.now() + 19);
-  expect(await memory.lifecycle.sweep(acme, "m")).toEqual({ events: 20, records: 0 });
+  expect(await memory.lifecycle.sweep(acme, "m")).toMatchObject({ events: 20, records: 0 });
   expect(await memory.search(acme, "m", { text: "soon", topK: 100 })).toHaveLength(20);
 });
 

@@ -5,10 +5,10 @@ import { statisticsOf } from "./internal/indexing.ts";
 import { keys, part, under } from "./internal/keys.ts";
 import { merge } from "./internal/merge.ts";
 import { scopeOf } from "./internal/parse.ts";
+import { removing } from "./internal/record-changes.ts";
 import type { RecordRow } from "./internal/record-row.ts";
 import type { Transactions } from "./internal/transactions.ts";
 import type { Batch, MemoryStore, Range, Scope } from "./memory-store.ts";
-import { removing } from "./records.ts";
 
 /** Rows of one commit: a sweep must not hold up the calls beside it. */
 const CHUNK = 32;
@@ -23,7 +23,12 @@ export interface LifecycleDeps {
 export interface Removed {
   readonly events: number;
   readonly records: number;
+  /** Documents, each with all of its versions. */
+  readonly documents: number;
 }
+
+/** Whose traces go: an actor's, one session's of that actor, or the documents at a path and below. */
+export type ForgetTarget = { readonly actor: string; readonly session?: string } | { readonly documents: string };
 
 /** Says that something was removed, how much and when, and nothing of what or whose it was. */
 export interface AuditEntry extends Removed {
@@ -33,6 +38,12 @@ export interface AuditEntry extends Removed {
   readonly by: string;
 }
 
+const none: Removed = { events: 0, records: 0, documents: 0 };
+
+const groupRange = (group: number): Omit<Range, "limit"> => {
+  return under(`event/${keys.event(group, 0).split("/")[1]}/`);
+};
+
 /** How what was kept goes away. */
 export class Lifecycle {
   readonly #deps: LifecycleDeps;
@@ -41,25 +52,16 @@ export class Lifecycle {
     this.#deps = deps;
   }
 
-  /** Removes an actor's sessions and the records about that actor. May be repeated after a failure. */
-  async forget(context: CallContext, memory: string, actor: string): Promise<Removed> {
+  /**
+   * Removes an actor's sessions and the records about that actor; of one session its events and the records whose
+   * evidence is from it alone; or documents. Rows, postings, vectors and versions go. May be repeated after a failure.
+   */
+  async forget(context: CallContext, memory: string, target: ForgetTarget): Promise<Removed> {
     const scope = scopeOf(context, memory);
-    const records = await this.#remove(scope, under(`${keys.about(actor)}/`));
-    let events = 0;
-    for (const { key, value } of await this.#all(scope, under(`${keys.session(actor)}/`))) {
-      const { group } = JSON.parse(value) as Head;
-      events += (await this.#remove(scope, under(`event/${keys.event(group, 0).split("/")[1]}/`))).events;
-      await this.#deps.transactions.run(scope, async () => {
-        const { values } = await this.#deps.store.read(scope, { keys: [key] });
-        if (values[0] === undefined) return { result: undefined };
-        const add = [{ counter: statisticsOf("events")[2], by: -1 }];
-        return { batch: { expect: [{ key, value: values[0] }], delete: [key], add }, result: undefined };
-      });
-    }
-    for (const { key } of await this.#all(scope, under(`job/${part(actor)}/`))) {
-      await this.#deps.store.commit(scope, { delete: [key] });
-    }
-    const removed = { events: events + records.events, records: records.records };
+    const removed =
+      "documents" in target
+        ? { events: 0, records: 0, documents: await this.#documents(scope, target.documents) }
+        : await this.#actor(scope, target);
     await this.#audit(context, scope, "forget", removed);
     return removed;
   }
@@ -79,16 +81,81 @@ export class Lifecycle {
     return entries.map(({ value }) => JSON.parse(value) as AuditEntry);
   }
 
+  async #actor(
+    scope: Scope,
+    { actor, session }: { readonly actor: string; readonly session?: string },
+  ): Promise<Removed> {
+    const sessions = session === undefined ? keys.session(actor) : keys.session(actor, session);
+    const records =
+      session === undefined
+        ? await this.#remove(scope, under(`${keys.about(actor)}/`))
+        : { ...none, records: await this.#drawnFrom(scope, actor, under(`${sessions}/`)) };
+    let events = records.events;
+    for (const { key, value } of await this.#all(scope, under(`${sessions}/`))) {
+      const { group } = JSON.parse(value) as Head;
+      events += (await this.#remove(scope, groupRange(group))).events;
+      await this.#deps.transactions.run(scope, async () => {
+        const { values } = await this.#deps.store.read(scope, { keys: [key] });
+        if (values[0] === undefined) return { result: undefined };
+        const add = [{ counter: statisticsOf("events")[2], by: -1 }];
+        return { batch: { expect: [{ key, value: values[0] }], delete: [key], add }, result: undefined };
+      });
+    }
+    const jobs = session === undefined ? part(actor) : `${part(actor)}/${part(session)}`;
+    for (const { key } of await this.#all(scope, under(`job/${jobs}/`))) {
+      await this.#deps.store.commit(scope, { delete: [key] });
+    }
+    return { events, records: records.records, documents: 0 };
+  }
+
+  /** Records about the actor that rest on nothing but events of these branches. */
+  async #drawnFrom(scope: Scope, actor: string, branches: Omit<Range, "limit">): Promise<number> {
+    const told = new Set<string>();
+    for (const { value } of await this.#all(scope, branches)) {
+      const events = await this.#all(scope, groupRange((JSON.parse(value) as Head).group));
+      for (const event of events) told.add((JSON.parse(event.value) as EventRow).id);
+    }
+    let count = 0;
+    for (const { value: at } of await this.#all(scope, under(`${keys.about(actor)}/`))) {
+      count += await this.#deps.transactions.run(scope, async () => {
+        const { values } = await this.#deps.store.read(scope, { keys: [at] });
+        if (values[0] === undefined) return { result: 0 };
+        const row = JSON.parse(values[0]) as RecordRow;
+        const drawn = row.evidence.length > 0 && row.evidence.every((id) => told.has(id));
+        return drawn ? { batch: removing(row), result: 1 } : { result: 0 };
+      });
+    }
+    return count;
+  }
+
+  async #documents(scope: Scope, path: string): Promise<number> {
+    const names = path.split("/").filter((name) => name !== "");
+    const documents = new Set<string>();
+    for (const { key } of await this.#all(scope, under(`version/${["document", ...names.map(part)].join("/")}/`))) {
+      documents.add(key.slice("version/".length, key.indexOf("//")));
+    }
+    for (const document of documents) {
+      await this.#deps.transactions.run(scope, async () => {
+        const next = `next/${document}`;
+        const { values } = await this.#deps.store.read(scope, { keys: [next] });
+        const versions = await this.#all(scope, under(`version/${document}//`));
+        const all = [document, next, ...versions.map(({ key }) => key)];
+        return { batch: { expect: [{ key: next, value: values[0] }], delete: all }, result: undefined };
+      });
+    }
+    return documents.size;
+  }
+
   /** Removes the rows of a range, or those that the range's entries point to. */
   async #remove(scope: Scope, range: Omit<Range, "limit">): Promise<Removed> {
-    const total = { events: 0, records: 0 };
+    const total = { ...none };
     for (;;) {
       const chunk = await this.#deps.transactions.run(scope, async () => {
         const entries = await this.#deps.store.scan(scope, { ...range, limit: CHUNK });
         const places = entries.map(({ key, value }) => (key.startsWith("event/") ? key : value));
         const { values } = await this.#deps.store.read(scope, { keys: places });
         const batches: Batch[] = [];
-        const removed = { events: 0, records: 0 };
+        const removed = { ...none };
         values.forEach((value, index) => {
           if (value === undefined) batches.push({ delete: [entries[index]?.key ?? ""] });
           else if (places[index]?.startsWith("event/")) {

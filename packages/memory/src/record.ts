@@ -1,9 +1,15 @@
-import type { Metadata } from "./dialect.ts";
+import type { Json, Metadata } from "./dialect.ts";
+import type { MemoryError } from "./errors.ts";
 
 export type RecordKind = "fact" | "preference" | "summary" | "episode" | "reflection" | "custom";
 
 export interface NewRecord {
+  /** What is searched; may be empty when there is a value. */
   readonly text: string;
+  /** Kept with the record and given back with it; not searched. */
+  readonly value?: Json;
+  /** What the caller calls it, unique within the namespace; a record that supersedes another takes it over. */
+  readonly externalId?: string;
   /** A path such as `/preferences/ada`: where it is filed, and what may be asked for by prefix. Default `/`. */
   readonly namespace?: string;
   /** Default `fact`. */
@@ -32,6 +38,8 @@ export interface NewRecord {
 export interface MemoryRecord {
   readonly id: string;
   readonly text: string;
+  readonly value?: Json;
+  readonly externalId?: string;
   readonly namespace: string;
   readonly kind: RecordKind;
   readonly metadata: Metadata;
@@ -43,6 +51,8 @@ export interface MemoryRecord {
   readonly validFrom: number;
   readonly validTo?: number;
   readonly recordedAt: number;
+  /** When it was last corrected in place. */
+  readonly updatedAt?: number;
   readonly supersededAt?: number;
   /** The record that took its place; absent when it was invalidated. */
   readonly supersededBy?: string;
@@ -51,6 +61,27 @@ export interface MemoryRecord {
   /** Rises with every change of this record; give it back to `update` to be refused when somebody was faster. */
   readonly version: number;
 }
+
+/** A record by our id, or by the caller's. */
+export type RecordReference = string | { readonly namespace?: string; readonly externalId: string };
+
+/** What a correction gives anew; the rest stays. */
+export interface RecordChanges extends Partial<NewRecord> {
+  /** That was read: refused with a conflict when the record has changed since. */
+  readonly version?: number;
+}
+
+/** One part of a batch. `put` creates, or replaces what the caller's id names. */
+export type RecordOperation =
+  | { readonly action: "create"; readonly record: NewRecord }
+  | { readonly action: "put"; readonly record: NewRecord & { readonly externalId: string } }
+  | { readonly action: "update"; readonly record: RecordReference; readonly changes: RecordChanges }
+  | { readonly action: "delete"; readonly record: RecordReference };
+
+/** What became of one part of a batch; `record` is absent after a deletion. */
+export type RecordOutcome =
+  | { readonly ok: true; readonly record?: MemoryRecord }
+  | { readonly ok: false; readonly error: MemoryError };
 
 /** Which truth is asked for. */
 export interface AsOf {

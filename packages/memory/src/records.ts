@@ -1,15 +1,34 @@
 import type { CallContext, Clock, IdSource, Page } from "./dialect.ts";
 import { MemoryError } from "./errors.ts";
 import { MOST_POSITIONS } from "./internal/document-number.ts";
-import { indexing, unindexing } from "./internal/indexing.ts";
 import { keys, under } from "./internal/keys.ts";
 import { merge } from "./internal/merge.ts";
-import { parseCursor, parseLimit, parseNamespace, parseRecord, scopeOf } from "./internal/parse.ts";
-import { holds, knownAt, type RecordRow, recordIndexing, recordOf } from "./internal/record-row.ts";
+import { parseCursor, parseLimit, parseNamespace, parseRecord, parseReference, scopeOf } from "./internal/parse.ts";
+import {
+  allocation,
+  closing,
+  ending,
+  externalKey,
+  placing,
+  removing,
+  segments,
+  updating,
+} from "./internal/record-changes.ts";
+import { attempt, parseOperation } from "./internal/record-operations.ts";
+import { holds, knownAt, type RecordRow, recordOf } from "./internal/record-row.ts";
 import type { Transactions } from "./internal/transactions.ts";
 import { limits } from "./limits.ts";
 import type { Batch, MemoryStore, Scope } from "./memory-store.ts";
-import type { AsOf, MemoryRecord, NewRecord, RecordKind } from "./record.ts";
+import type {
+  AsOf,
+  MemoryRecord,
+  NewRecord,
+  RecordChanges,
+  RecordKind,
+  RecordOperation,
+  RecordOutcome,
+  RecordReference,
+} from "./record.ts";
 import type { Revision } from "./reflection.ts";
 
 export interface RecordsDeps {
@@ -39,7 +58,7 @@ export class Records {
     this.#deps = deps;
   }
 
-  /** With an idempotency key a repetition returns the first. */
+  /** With an idempotency key a repetition returns the first. Refused with a conflict when its external id is taken. */
   async create(context: CallContext, memory: string, record: NewRecord): Promise<MemoryRecord> {
     const scope = scopeOf(context, memory);
     const parsed = parseRecord(record);
@@ -50,7 +69,8 @@ export class Records {
       });
       if (values[1] !== undefined) return { result: recordOf(await this.#must(scope, values[1])) };
       const row = this.#draft(context, parsed, Number(values[0] ?? 0), once);
-      return { batch: merge(allocation(values[0], 1), placing(row)), result: recordOf(row) };
+      const left = this.#making(await this.#named(scope, row), row);
+      return { batch: merge(allocation(values[0], 1), left, placing(row)), result: recordOf(row) };
     });
   }
 
@@ -60,22 +80,48 @@ export class Records {
     memory: string,
     records: readonly NewRecord[],
   ): Promise<readonly MemoryRecord[]> {
-    const scope = scopeOf(context, memory);
-    if (records.length > limits.batchItems) {
-      throw new MemoryError("MEMORY_TOO_LARGE", `A batch holds at most ${limits.batchItems} records: send several.`);
-    }
-    const parsed = records.map(parseRecord);
-    return this.#deps.transactions.run(scope, async () => {
-      const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord] });
-      const first = Number(values[0] ?? 0);
-      const rows = parsed.map((record, index) => this.#draft(context, record, first + index));
-      return { batch: merge(allocation(values[0], rows.length), ...rows.map(placing)), result: rows.map(recordOf) };
-    });
+    const outcomes = await this.#apply(
+      context,
+      memory,
+      records.map((record) => ({ action: "create", record })),
+      (error) => {
+        throw error;
+      },
+    );
+    return outcomes.flatMap((outcome) => (outcome.ok && outcome.record !== undefined ? [outcome.record] : []));
   }
 
-  async get(context: CallContext, memory: string, id: string): Promise<MemoryRecord | undefined> {
-    const row = await this.#find(scopeOf(context, memory), id);
-    return row === undefined ? undefined : recordOf(row);
+  /**
+   * In one commit, with what became of each part, in order; a part that fails leaves the others alone. At most 500, and
+   * no two about the same record.
+   */
+  batch(
+    context: CallContext,
+    memory: string,
+    operations: readonly RecordOperation[],
+  ): Promise<readonly RecordOutcome[]> {
+    return this.#apply(context, memory, operations, (error) => ({ ok: false, error }));
+  }
+
+  async get(context: CallContext, memory: string, record: RecordReference): Promise<MemoryRecord | undefined> {
+    const row = await this.#find(scopeOf(context, memory), record);
+    return row === undefined || this.#expired(row) ? undefined : recordOf(row);
+  }
+
+  /**
+   * Corrects a record in place: what it said before is gone, from reads as of an earlier instant too. When the world
+   * has changed rather than the wording, `supersede`.
+   */
+  async update(
+    context: CallContext,
+    memory: string,
+    record: RecordReference,
+    changes: RecordChanges,
+  ): Promise<MemoryRecord> {
+    const [outcome] = await this.#apply(context, memory, [{ action: "update", record, changes }], (error) => {
+      throw error;
+    });
+    return (outcome as { readonly record: MemoryRecord }).record;
   }
 
   /** In the order of being recorded within a namespace. */
@@ -111,6 +157,27 @@ export class Records {
     };
   }
 
+  /** Namespaces, at or below the one given, that hold a record of whatever age. */
+  async namespaces(
+    context: CallContext,
+    memory: string,
+    query: { readonly namespace?: string; readonly limit?: number; readonly cursor?: string } = {},
+  ): Promise<Page<string>> {
+    const scope = scopeOf(context, memory);
+    const { namespace = "/", limit = 100, cursor } = query;
+    parseLimit(limit);
+    const bounds = under(keys.namespace(segments(parseNamespace(namespace))));
+    const items: string[] = [];
+    for (let from = parseCursor(cursor, bounds); ; ) {
+      const [entry] = await this.#deps.store.scan(scope, { from, to: bounds.to, limit: 1 });
+      if (entry === undefined) return { items };
+      const path = entry.key.slice(0, entry.key.lastIndexOf("//") + 2);
+      if (items.length === limit) return { items, cursor: from };
+      items.push(`/${path.slice("namespace/".length, -2).split("/").map(decodeURIComponent).join("/")}`);
+      from = under(path).to;
+    }
+  }
+
   /**
    * A new record takes an old one's place; both keep their evidence. Of two callers who supersede the same record one
    * wins, the other gets a conflict.
@@ -129,13 +196,17 @@ export class Records {
             kind: old.kind,
             ...(old.subject === undefined ? {} : { subject: old.subject }),
             ...(old.actor === undefined ? {} : { actor: old.actor }),
+            ...(old.externalId === undefined ? {} : { externalId: old.externalId }),
             ...parsed,
           },
           Number(values[0] ?? 0),
         ),
         supersedes: [id],
       };
-      return { batch: merge(allocation(values[0], 1), placing(next), closing(old, next)), result: recordOf(next) };
+      const holder = await this.#named(scope, next);
+      const left = holder?.id === id ? {} : this.#making(holder, next);
+      const batch = merge(allocation(values[0], 1), left, placing(next), closing(old, next));
+      return { batch, result: recordOf(next) };
     });
   }
 
@@ -144,13 +215,8 @@ export class Records {
     const scope = scopeOf(context, memory);
     return this.#deps.transactions.run(scope, async () => {
       const old = await this.#current(scope, id);
-      const closed: RecordRow = {
-        ...old,
-        ...(old.validTo === undefined ? {} : { statedValidTo: old.validTo }),
-        supersededAt: this.#deps.clock.now(),
-        version: old.version + 1,
-      };
-      return { batch: replacing(old, closed), result: recordOf(closed) };
+      const [row, batch] = ending(old, this.#deps.clock.now());
+      return { batch, result: recordOf(row) };
     });
   }
 
@@ -189,16 +255,16 @@ export class Records {
         };
         return merge(placing(merged), ...all.map((row) => closing(row, merged)));
       });
-      const batch = merge(count === 0 ? {} : allocation(values[0], count), ...batches);
+      const batch = merge(allocation(values[0], count), ...batches);
       return revisions.length === 0 ? { result: undefined } : { batch, result: undefined };
     });
   }
 
   /** False when there was nothing to delete. Prefer `supersede`: a deleted record explains nothing any more. */
-  async delete(context: CallContext, memory: string, id: string): Promise<boolean> {
+  async delete(context: CallContext, memory: string, record: RecordReference): Promise<boolean> {
     const scope = scopeOf(context, memory);
     return this.#deps.transactions.run<boolean>(scope, async () => {
-      const row = await this.#find(scope, id);
+      const row = await this.#find(scope, record);
       return row === undefined ? { result: false } : { batch: removing(row), result: true };
     });
   }
@@ -226,6 +292,100 @@ export class Records {
     };
   }
 
+  async #apply(
+    context: CallContext,
+    memory: string,
+    operations: readonly RecordOperation[],
+    failed: (error: MemoryError) => RecordOutcome,
+  ): Promise<readonly RecordOutcome[]> {
+    const scope = scopeOf(context, memory);
+    if (operations.length > limits.batchItems) {
+      throw new MemoryError("MEMORY_TOO_LARGE", `A batch holds at most ${limits.batchItems} parts: send several.`);
+    }
+    const parts = operations.map((operation) => attempt(() => parseOperation(operation)));
+    return this.#deps.transactions.run(scope, async () => {
+      const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord] });
+      const asked = parts.flatMap((part) => (part instanceof MemoryError || part.at === undefined ? [] : [part.at]));
+      const found = new Map(asked.map((at, index) => [at, index]));
+      const rows = await this.#rows(scope, [...found.keys()]);
+      const held = new Map([...found.keys()].map((at, index) => [at, rows[index]]));
+      const touched = new Set<string>();
+      const batches: Batch[] = [];
+      let created = 0;
+      const outcomes = parts.map((part): RecordOutcome => {
+        const outcome = attempt(() => {
+          if (part instanceof MemoryError) throw part;
+          const { at, operation } = part;
+          const old = at === undefined ? undefined : held.get(at);
+          const names = [at, old?.id].filter((each) => each !== undefined);
+          if (names.some((each) => touched.has(each))) {
+            throw new MemoryError("MEMORY_CONFLICT", "The batch has two parts about this record: send them apart.");
+          }
+          for (const each of names) touched.add(each);
+          const { batch, row } = this.#part(context, operation, old, Number(values[0] ?? 0) + created);
+          batches.push(batch);
+          if (row !== undefined && row.id !== old?.id) created += 1;
+          return row === undefined ? { ok: true as const } : { ok: true as const, record: recordOf(row) };
+        });
+        return outcome instanceof MemoryError ? failed(outcome) : outcome;
+      });
+      if (batches.length === 0) return { result: outcomes };
+      return { batch: merge(allocation(values[0], created), ...batches), result: outcomes };
+    });
+  }
+
+  #part(
+    context: CallContext,
+    operation: RecordOperation,
+    old: RecordRow | undefined,
+    ordinal: number,
+  ): { readonly batch: Batch; readonly row?: RecordRow } {
+    if (operation.action === "create" || operation.action === "put") {
+      const row = this.#draft(context, operation.record, ordinal);
+      if (operation.action === "create" || old === undefined || this.#expired(old)) {
+        return { batch: merge(this.#making(old, row), placing(row)), row };
+      }
+      return this.#corrected(old, { ...row, id: old.id, ordinal: old.ordinal, recordedAt: old.recordedAt });
+    }
+    if (old === undefined) throw new MemoryError("MEMORY_NOT_FOUND", "There is no such record here.");
+    if (operation.action === "delete") return { batch: removing(old) };
+    const { version, ...said } = operation.changes;
+    if (old.supersededAt !== undefined || (version !== undefined && version !== old.version)) {
+      throw new MemoryError("MEMORY_CONFLICT", `Record ${old.id} has changed since: read it again and decide anew.`);
+    }
+    if (said.externalId !== undefined || said.namespace !== undefined) {
+      throw new MemoryError("MEMORY_INVALID", "A record keeps its namespace and external id: create another.");
+    }
+    const changed: RecordRow = { ...old, ...said };
+    if (changed.text === "" && changed.value === undefined) {
+      throw new MemoryError("MEMORY_INVALID", "A record without words needs a value.");
+    }
+    return this.#corrected(old, changed);
+  }
+
+  #corrected(old: RecordRow, next: RecordRow): { readonly batch: Batch; readonly row: RecordRow } {
+    const row: RecordRow = { ...next, updatedAt: this.#deps.clock.now(), version: old.version + 1 };
+    return { batch: updating(old, row), row };
+  }
+
+  /** The record that holds the external id which this one asks for. */
+  async #named(scope: Scope, { namespace, externalId }: RecordRow): Promise<RecordRow | undefined> {
+    return externalId === undefined ? undefined : this.#find(scope, { namespace, externalId });
+  }
+
+  /** Makes room for a record whose external id only an expired one still holds. */
+  #making(holder: RecordRow | undefined, { externalId, namespace }: RecordRow): Batch {
+    if (externalId === undefined) return {};
+    if (holder !== undefined && this.#expired(holder)) return removing(holder);
+    if (holder !== undefined)
+      throw new MemoryError("MEMORY_CONFLICT", "The namespace has a record of that external id.");
+    return { expect: [{ key: externalKey(namespace, externalId), value: undefined }] };
+  }
+
+  #expired({ expiresAt }: RecordRow): boolean {
+    return expiresAt !== undefined && expiresAt <= this.#deps.clock.now();
+  }
+
   async #current(scope: Scope, id: string): Promise<RecordRow> {
     const row = await this.#must(scope, id);
     if (row.supersededAt === undefined) return row;
@@ -238,72 +398,16 @@ export class Records {
     return row;
   }
 
-  async #find(scope: Scope, id: string): Promise<RecordRow | undefined> {
-    const { values } = await this.#deps.store.read(scope, { keys: [keys.id(id)] });
-    const [at] = values;
-    if (at === undefined || !at.startsWith("record/")) return undefined;
-    const { values: rows } = await this.#deps.store.read(scope, { keys: [at] });
-    return rows[0] === undefined ? undefined : (JSON.parse(rows[0]) as RecordRow);
+  async #find(scope: Scope, record: RecordReference): Promise<RecordRow | undefined> {
+    return (await this.#rows(scope, [parseReference(record)]))[0];
   }
-}
 
-const segments = (namespace: string): string[] => namespace.split("/").filter((each) => each !== "");
-
-const allocation = (next: string | undefined, count: number): Batch => ({
-  expect: [{ key: keys.nextRecord, value: next }],
-  put: [{ key: keys.nextRecord, value: String(Number(next ?? 0) + count) }],
-});
-
-function placing(row: RecordRow): Batch {
-  const at = keys.record(row.ordinal);
-  return merge(
-    {
-      put: [
-        { key: at, value: JSON.stringify(row) },
-        { key: keys.id(row.id), value: at },
-        { key: keys.namespace(segments(row.namespace), row.ordinal), value: at },
-        ...(row.actor === undefined ? [] : [{ key: keys.about(row.actor, row.ordinal), value: at }]),
-        ...(row.expiresAt === undefined ? [] : [{ key: keys.expiry(row.expiresAt, row.id), value: at }]),
-      ],
-    },
-    row.once === undefined
-      ? {}
-      : { expect: [{ key: row.once, value: undefined }], put: [{ key: row.once, value: row.id }] },
-    indexing(recordIndexing(row)),
-  );
-}
-
-function closing(old: RecordRow, next: RecordRow, at: number = next.recordedAt): Batch {
-  return replacing(old, {
-    ...old,
-    ...(old.validTo === undefined ? {} : { statedValidTo: old.validTo }),
-    validTo: Math.min(old.validTo ?? next.validFrom, next.validFrom),
-    supersededAt: at,
-    supersededBy: next.id,
-    version: old.version + 1,
-  });
-}
-
-const replacing = (old: RecordRow, changed: RecordRow): Batch => ({
-  expect: [{ key: keys.record(old.ordinal), value: JSON.stringify(old) }],
-  put: [{ key: keys.record(old.ordinal), value: JSON.stringify(changed) }],
-});
-
-export function removing(row: RecordRow): Batch {
-  const at = keys.record(row.ordinal);
-  return merge(
-    {
-      expect: [{ key: keys.id(row.id), value: at }],
-      delete: [
-        at,
-        keys.vector("records", row.ordinal),
-        keys.id(row.id),
-        keys.namespace(segments(row.namespace), row.ordinal),
-        ...(row.once === undefined ? [] : [row.once]),
-        ...(row.actor === undefined ? [] : [keys.about(row.actor, row.ordinal)]),
-        ...(row.expiresAt === undefined ? [] : [keys.expiry(row.expiresAt, row.id)]),
-      ],
-    },
-    unindexing(recordIndexing(row)),
-  );
+  /** The rows whose places stand under these keys. */
+  async #rows(scope: Scope, names: readonly string[]): Promise<(RecordRow | undefined)[]> {
+    const { values: places } = await this.#deps.store.read(scope, { keys: names });
+    const { values } = await this.#deps.store.read(scope, { keys: places.map((at) => at ?? "") });
+    return values.map((value, index) =>
+      value !== undefined && places[index]?.startsWith("record/") ? (JSON.parse(value) as RecordRow) : undefined,
+    );
+  }
 }

@@ -18,6 +18,7 @@ const parts = [
   "document/",
   "event/",
   "expiry/",
+  "external/",
   "about/",
   "id/",
   "job/",
@@ -28,6 +29,7 @@ const parts = [
   "session/",
   "version/",
 ];
+const vectors = "vector/";
 
 const line = z.strictObject({
   key: z
@@ -50,13 +52,20 @@ export class Transfer {
     this.#store = store;
   }
 
-  /** Lines of JSON, each with the SHA-256 of what it holds, closed by one over all. Write nothing meanwhile. */
-  async *export(context: CallContext, memory: string): AsyncGenerator<string> {
+  /**
+   * Lines of JSON, each with the SHA-256 of what it holds, closed by one over all. Write nothing meanwhile. Vectors, which
+   * `reembed` can make anew, are left out unless asked for.
+   */
+  async *export(
+    context: CallContext,
+    memory: string,
+    options: { readonly vectors?: boolean } = {},
+  ): AsyncGenerator<string> {
     const scope = scopeOf(context, memory);
     yield JSON.stringify({ format: FORMAT, version: 1 });
     const whole = createHash("sha256");
     let lines = 0;
-    for (const prefix of parts) {
+    for (const prefix of options.vectors === true ? [...parts, vectors] : parts) {
       let { from, to } = under(prefix);
       for (;;) {
         const entries = await this.#store.scan(scope, { from, to, limit: CHUNK });
@@ -121,7 +130,7 @@ export class Transfer {
 }
 
 function entering(key: string, value: string): Batch {
-  if (!parts.some((prefix) => key.startsWith(prefix))) throw damaged("has a key of no known kind");
+  if (![...parts, vectors].some((prefix) => key.startsWith(prefix))) throw damaged("has a key of no known kind");
   const put = { put: [{ key, value }] };
   if (key.startsWith("session/")) return { ...put, add: [{ counter: statisticsOf("events")[2], by: 1 }] };
   if (key.startsWith("event/")) {

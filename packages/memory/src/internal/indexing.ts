@@ -39,7 +39,7 @@ export function indexing(indexed: Indexed): Required<Pick<Batch, "post" | "add">
   const question = text.trimEnd().endsWith("?");
   const post: Posting[] = [];
   let total = 0;
-  const passages = passagesOf(text);
+  const passages = text === "" ? [] : passagesOf(text);
   const around = termsOf(context);
   passages.forEach((passage, index) => {
     const terms = [...termsOf(passage), ...around];

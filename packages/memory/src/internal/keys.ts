@@ -22,6 +22,9 @@ export const keys = {
   /** An empty part ends the path, so that `/a` read exactly and `/a` read as a prefix are two ranges. */
   namespace: (path: readonly string[], ordinal?: number): string =>
     `namespace/${path.map((each) => `${part(each)}/`).join("")}${ordinal === undefined ? "" : `/${digits(ordinal, 10)}`}`,
+  /** What a caller called a record within its namespace. */
+  external: (path: readonly string[], externalId: string): string =>
+    `external/${path.map((each) => `${part(each)}/`).join("")}/${part(externalId)}`,
   vectors: (source: string): string => `vector/${source}/`,
   vector: (source: string, text: number): string => `vector/${source}/${digits(text, 16)}`,
   expiry: (at: number, id: string): string => `expiry/${digits(at, 16)}/${id}`,

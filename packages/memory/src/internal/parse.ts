@@ -4,7 +4,9 @@ import { MemoryError } from "../errors.ts";
 import type { BranchKey, EventItem, NewEvent, Turn } from "../event.ts";
 import { limits } from "../limits.ts";
 import type { Scope } from "../memory-store.ts";
-import type { NewRecord } from "../record.ts";
+import type { NewRecord, RecordChanges, RecordReference } from "../record.ts";
+import { keys } from "./keys.ts";
+import { externalKey } from "./record-changes.ts";
 
 export const bytesOf = (text: string): number => Buffer.byteLength(text, "utf8");
 
@@ -44,11 +46,12 @@ const namespacePath = wellFormed
 
 const kind = z.enum(["fact", "preference", "summary", "episode", "reflection", "custom"]);
 
-const newRecord = z.strictObject({
-  text: wellFormed.min(1).refine((text) => bytesOf(text) <= limits.recordBytes, {
-    message: `is over ${limits.recordBytes} bytes`,
-    params: { large: true },
-  }),
+const large = { message: `is over ${limits.recordBytes} bytes`, params: { large: true } };
+
+const recordFields = z.strictObject({
+  text: wellFormed.refine((text) => bytesOf(text) <= limits.recordBytes, large),
+  value: json.refine((value) => bytesOf(JSON.stringify(value)) <= limits.recordBytes, large).exactOptional(),
+  externalId: wellFormed.min(1).max(1_024).exactOptional(),
   namespace: namespacePath.exactOptional(),
   kind: kind.exactOptional(),
   metadata: metadata.exactOptional(),
@@ -60,6 +63,17 @@ const newRecord = z.strictObject({
   validFrom: instant.exactOptional(),
   validTo: instant.exactOptional(),
   expiresAt: instant.exactOptional(),
+});
+const said = ({ text, value }: { readonly text?: string; readonly value?: Json }): boolean =>
+  text !== "" || value !== undefined;
+const newRecord = recordFields.refine(said, "has neither words nor a value");
+const recordChanges = z.strictObject({
+  ...Object.fromEntries(Object.entries(recordFields.shape).map(([field, type]) => [field, z.exactOptional(type)])),
+  version: z.int().min(1).exactOptional(),
+}) as z.ZodType<RecordChanges>;
+const externalReference = z.strictObject({
+  namespace: namespacePath.exactOptional(),
+  externalId: wellFormed.min(1).max(1_024),
 });
 
 /** Throws `MEMORY_INVALID` with what is wrong and where, never with the value itself. */
@@ -91,6 +105,15 @@ export const parseBranch = (value: BranchKey): Required<BranchKey> => ({
 export const parseNamespace = (value: string): string => parse(namespacePath, value, "namespace");
 
 export const parseRecord = (value: NewRecord): NewRecord => parse(newRecord, value, "record");
+
+export const parseChanges = (value: RecordChanges): RecordChanges => parse(recordChanges, value, "change");
+
+/** The key under which the place of a record is found. */
+export function parseReference(value: RecordReference): string {
+  if (typeof value === "string") return keys.id(parse(wellFormed, value, "reference"));
+  const { namespace = "/", externalId } = parse(externalReference, value, "reference");
+  return externalKey(namespace, externalId);
+}
 
 export interface ParsedEvent extends Required<BranchKey> {
   readonly items: readonly EventItem[];

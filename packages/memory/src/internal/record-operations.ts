@@ -1,0 +1,44 @@
+import { MemoryError } from "../errors.ts";
+import type { RecordOperation } from "../record.ts";
+import { parseChanges, parseRecord, parseReference } from "./parse.ts";
+import { externalKey } from "./record-changes.ts";
+
+export interface Part {
+  readonly operation: RecordOperation;
+  /** Where the place of the record that it is about stands, if it has a name yet. */
+  readonly at?: string;
+}
+
+export function parseOperation(operation: RecordOperation): Part {
+  switch (operation?.action) {
+    case "create":
+    case "put": {
+      const record = parseRecord(operation.record);
+      const { namespace = "/", externalId } = record;
+      if (externalId === undefined) {
+        if (operation.action === "create") return { operation: { action: "create", record } };
+        throw new MemoryError("MEMORY_INVALID", "A put names its record by an external id.");
+      }
+      const named = { ...record, externalId };
+      return { operation: { action: operation.action, record: named }, at: externalKey(namespace, externalId) };
+    }
+    case "update":
+      return {
+        operation: { ...operation, changes: parseChanges(operation.changes) },
+        at: parseReference(operation.record),
+      };
+    case "delete":
+      return { operation, at: parseReference(operation.record) };
+    default:
+      throw new MemoryError("MEMORY_INVALID", "A part of a batch is a create, a put, an update or a delete.");
+  }
+}
+
+export function attempt<T>(body: () => T): T | MemoryError {
+  try {
+    return body();
+  } catch (error) {
+    if (MemoryError.is(error)) return error;
+    throw error;
+  }
+}
