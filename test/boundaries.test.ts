@@ -11,6 +11,8 @@ function violations(file: string, source: string): readonly string[] {
   const [, owner = ""] = file.split("/");
   const home = resolve(root, "packages", owner);
   const isTest = file.endsWith(".test.ts") || file.endsWith(".test-d.ts");
+  /** Programs that run inside a sandbox and load what the code in there asks for. */
+  const isGuest = file.includes("/src/guest/programs/");
   const found: string[] = [];
   for (const [, , literal = ""] of source.matchAll(/(["'`])((?:@ashlar\/|\.{1,2}\/)[^"'`\n]*)\1/g)) {
     if (literal.startsWith("@ashlar/")) {
@@ -20,8 +22,8 @@ function violations(file: string, source: string): readonly string[] {
       found.push(`reaches out of its package: ${literal}`);
     }
   }
-  for (const [, argument = ""] of source.matchAll(/\b(?:import|require|import\.meta\.resolve)\(\s*([^)]*)/g)) {
-    if (/^["'][^"']*["']\s*,?\s*$/.test(argument) || argument === "" || isTest) continue;
+  for (const [, argument = ""] of source.matchAll(/\b(?:await import|require|import\.meta\.resolve)\(\s*([^)]*)/g)) {
+    if (/^["'][^"']*["']\s*,?\s*$/.test(argument) || argument === "" || isTest || isGuest) continue;
     if (!/^[A-Za-z_$][\w.$]*\s*$/.test(argument)) found.push(`imports what cannot be read: ${argument}`);
   }
   const usesInversify = /(?:from|import\()\s*["'](?:inversify|reflect-metadata|@inversifyjs)/.test(source);
