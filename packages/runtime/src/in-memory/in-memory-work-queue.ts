@@ -96,7 +96,8 @@ export class InMemoryWorkQueue implements WorkQueue {
     if (working === undefined) return;
     this.#working.delete(job.session);
     const { session, lane } = job;
-    this.#waiting.set(session, earlier(working.again, { session, lane, availableAt }));
+    const back = { session, lane, availableAt };
+    this.#waiting.set(session, working.again === undefined ? back : earlier(back, working.again));
     this.#signal.raise();
   }
 
@@ -153,7 +154,8 @@ export class InMemoryWorkQueue implements WorkQueue {
       if (this.#inForce(owner)) continue;
       this.#working.delete(job.session);
       const { session, lane, availableAt } = job;
-      this.#waiting.set(session, earlier(again, { session, lane, availableAt }));
+      const back = { session, lane, availableAt };
+      this.#waiting.set(session, again === undefined ? back : earlier(back, again));
     }
   }
 }

@@ -190,7 +190,7 @@ const queueStep: fc.Arbitrary<Step<QueueSubject>> = fc.oneof(
     ([session, at, ms]): Step<QueueSubject> =>
       ({ queue, clock, wanted }) => {
         wanted.add(session);
-        return queue.put([{ session, lane: at, availableAt: clock.now() + ms - 200 }]);
+        return queue.put([{ session, lane: at, availableAt: apart(clock, ms - 200, session) }]);
       },
   ),
   fc.tuple(lane, owners, fc.nat(3), fc.nat(3), fc.boolean()).map(

@@ -106,6 +106,19 @@ export function workQueueConformance({ test, createQueue, ownTime = false }: Wor
     assert.deepEqual(sessions(await queue.take(lane(), plain)), ["s2"]);
   });
 
+  law("a put during work decides the lane when the job is put back or lost", async (queue, { now }) => {
+    const newer = lane({ priority: 9 });
+    await queue.put([{ session: "s1", lane: lane(), availableAt: now() }]);
+    const [job] = (await queue.take(lane(), plain)).jobs;
+    assert.ok(job);
+    await queue.put([{ session: "s1", lane: newer, availableAt: now() }]);
+    await queue.putBack(job, now());
+    assert.deepEqual(sessions(await queue.take(newer, plain)), ["s1"]);
+    await queue.put([{ session: "s1", lane: lane(), availableAt: now() }]);
+    await queue.expire("w1");
+    assert.deepEqual(sessions(await queue.take(lane(), plain)), ["s1"]);
+  });
+
   law("a removed job is gone, also its repetition", async (queue, { now }) => {
     await queue.put([{ session: "s1", lane: lane(), availableAt: now() }]);
     await queue.remove("s1");
