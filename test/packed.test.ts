@@ -19,12 +19,13 @@ describe.each(names)("%s as published", (name) => {
   const manifest = JSON.parse(readFileSync(join(root, "packages", name, "package.json"), "utf8"));
   const subpaths = Object.keys(manifest.exports).filter((path) => path !== "./package.json");
   const example = firstExample(readFileSync(join(root, "packages", name, "README.md"), "utf8"));
-  const optional = Object.keys(manifest.peerDependenciesMeta ?? {});
+  const optional: string[] = Object.keys(manifest.peerDependenciesMeta ?? {});
   const required = Object.keys(manifest.peerDependencies ?? {}).filter((peer) => !optional.includes(peer));
   const home = join(room, name);
 
   test("imports and runs its README's first example with only the peers that these need", () => {
     mkdirSync(home);
+    writeFileSync(join(home, "package.json"), JSON.stringify({ private: true, type: "module" }));
     const tarball = run(
       "npx",
       ["-y", "pnpm@12", "pack", "--json", "--pack-destination", room],
@@ -49,7 +50,7 @@ describe.each(names)("%s as published", (name) => {
   test("every subpath imports under plain Node and type-checks once its peers are there", () => {
     install(
       home,
-      [...optional, "@types/node", "@types/better-sqlite3"].map((peer) => versioned(name, peer)),
+      [...optional, "reflect-metadata", "@types/node", "@types/better-sqlite3"].map((peer) => versioned(name, peer)),
     );
     const load = subpaths.map((path) => `await import(${JSON.stringify(join(manifest.name, path))});`).join("\n");
     writeFileSync(join(home, "all.mjs"), load);
