@@ -2,8 +2,10 @@ import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { chromium } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { hostile } from "../../../test/support/hostile.ts";
+import { describeWith, parts } from "../../../test/support/system-part.ts";
 import { AgentTokens } from "./agent-tokens.ts";
 import { AuditLog } from "./audit-log.ts";
 import {
@@ -36,8 +38,9 @@ const bob = { principal: { tenant: "acme", agent: "triage", user: "bob" } };
 const host = "api.example.com";
 const request = { method: "GET", url: `https://${host}/`, headers: {} };
 
-async function setUp(store = new InMemoryIdentityStore()) {
+async function setUp() {
   const clock = new ManualClock(Date.now());
+  const store = new InMemoryIdentityStore({ clock });
   const keyring = new Keyring({ store, wrapper: ephemeralWrapper(), clock });
   const audit = new AuditLog({ store: new InMemoryAuditStore(), keyring, clock });
   const vault = new Vault({ store, keyring, audit, clock });
@@ -102,6 +105,56 @@ test("authorisation code: consent, use, and one refresh under 100 parallel calls
   expect(await header(alice, "calendar")).not.toBe(all[0]);
   await flows.revoke(alice, "calendar");
   await expect(header(alice, "calendar")).rejects.toMatchObject({ code: "IDENTITY_CONSENT_REQUIRED" });
+});
+
+describeWith([parts.chromium], "in a browser", () => {
+  test("a user logs in and consents in Chromium, and the callback finishes the flow", async () => {
+    const { vault, flows, header } = await setUp();
+    await vault.add(alice, code());
+    const browser = await chromium.launch({
+      executablePath: "/usr/bin/chromium",
+      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
+    });
+    try {
+      const page = await browser.newPage();
+      const callback = page.waitForRequest((request) => request.url().startsWith(REDIRECT));
+      await page.goto((await flows.start(alice, "calendar")).url);
+      await page.fill('input[name="login"]', "alice");
+      await page.fill('input[name="password"]', "x");
+      await page.click('button[type="submit"]');
+      await page.click('button[type="submit"]').catch(() => {});
+      await flows.finish(alice, new URL((await callback).url()));
+    } finally {
+      await browser.close();
+    }
+    expect(await header(alice, "calendar")).toMatch(/^Bearer /);
+  });
+});
+
+test("killed between a refresh and its save: the grant lives on where the server does not rotate", async () => {
+  const lenient = await startIdentityProvider({ rotate: false });
+  const { store, keyring, clock, vault, flows, header } = await setUp();
+  const { secret, ...rest } = code();
+  await vault.add(alice, { ...rest, secret: { ...secret, issuer: lenient.issuer } });
+  await flows.finish(alice, await consent((await flows.start(alice, "calendar")).url));
+  const first = await header(alice, "calendar");
+  await clock.advance(60_000);
+  const killed = new Proxy(store, {
+    get:
+      (target, name) =>
+      async (tenant: string, kind: "grant", ...rest: never[]) => {
+        if ((name === "put" && kind === "grant") || name === "take") throw new Error("killed");
+        return (target[name as "get"] as (...all: unknown[]) => unknown).call(target, tenant, kind, ...rest);
+      },
+  });
+  const fetch = guardedFetch({ allow: ["127.0.0.1"] });
+  const audit = new AuditLog({ store: new InMemoryAuditStore(), keyring, clock });
+  const tokens = new OAuthTokens({ store: killed, keyring, clock, fetch });
+  const dying = new Injector({ store, keyring, audit, clock, tokens });
+  await expect(dying.inject(alice, "calendar", request)).rejects.toThrow("killed");
+  await clock.advance(30_000);
+  expect(await header(alice, "calendar")).not.toBe(first);
+  await lenient.close();
 });
 
 test("a token exchange sends the agent's own token, a jwt_bearer an assertion signed by its key", async () => {

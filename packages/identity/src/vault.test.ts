@@ -62,6 +62,29 @@ test("each kind goes to its own surface", async () => {
   expect((await inject("b")).headers.authorization).toBe(`Basic ${btoa(`u:${SECRET}`)}`);
 });
 
+test("a user's own credential goes before the tenant's, and nobody else gets it", async () => {
+  const { vault, injector, request, bearer } = await setUp();
+  await vault.add(acme, bearer);
+  const mine = { ...bearer, owner: { user: "alice" }, secret: { kind: "bearer", token: "alices-own-token" } } as const;
+  await vault.add(acme, mine);
+  const header = async (user: string) => {
+    const context = { principal: { ...acme.principal, user } };
+    return (await injector.inject(context, "tickets", request)).request.headers.authorization;
+  };
+  expect(await header("alice")).toBe("Bearer alices-own-token");
+  expect(await header("alice/../bob")).toBe(`Bearer ${TOKEN}`);
+});
+
+test("rebinding moves a credential to other hosts and leaves no version bound to the old ones", async () => {
+  const { vault, injector, request, bearer } = await setUp();
+  await vault.add(acme, bearer);
+  await vault.rebind(acme, "tickets", { hosts: ["Other.example.com"] });
+  const denied = { code: "IDENTITY_REFERENCE_DENIED" };
+  await expect(injector.inject(acme, "tickets", request)).rejects.toMatchObject(denied);
+  const moved = { ...request, url: "https://other.example.com/" };
+  expect((await injector.inject(acme, "tickets", moved)).request.headers.authorization).toBe(`Bearer ${TOKEN}`);
+});
+
 test("rotation serves the new version at once and the old one by number until its grace ends", async () => {
   const { vault, injector, request, bearer, clock } = await setUp();
   await vault.add(acme, bearer);

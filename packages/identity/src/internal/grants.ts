@@ -1,4 +1,4 @@
-import type { Clock, Principal } from "../dialect.ts";
+import type { Principal } from "../dialect.ts";
 import type { IdentityStore } from "../identity-store.ts";
 import type { Keyring } from "../keyring.ts";
 import { additionalData, envelopeKeyId, openEnvelope, sealEnvelope } from "./envelope.ts";
@@ -15,7 +15,7 @@ export class Grants {
   readonly #store: IdentityStore;
   readonly #keyring: Keyring;
 
-  constructor({ store, keyring }: { store: IdentityStore; keyring: Keyring; clock?: Clock }) {
+  constructor({ store, keyring }: { store: IdentityStore; keyring: Keyring }) {
     this.#store = store;
     this.#keyring = keyring;
   }

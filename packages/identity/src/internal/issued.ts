@@ -77,5 +77,5 @@ export function cookies(headers: OutboundRequest["headers"]): [string, string][]
     });
 }
 
-export const without = (headers: OutboundRequest["headers"], name: string): Record<string, string> =>
+const without = (headers: OutboundRequest["headers"], name: string): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).filter(([each]) => each.toLowerCase() !== name));

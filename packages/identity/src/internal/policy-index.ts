@@ -117,7 +117,7 @@ function holds(condition: PolicyCondition, root: Json | undefined): boolean {
   return typeof value === "string" && value.startsWith(condition.startsWith);
 }
 
-export function pointer(root: Json | undefined, path: string): Json | undefined {
+function pointer(root: Json | undefined, path: string): Json | undefined {
   let value = root;
   for (const part of path.split("/").slice(1)) {
     const key = part.replaceAll("~1", "/").replaceAll("~0", "~");

@@ -26,7 +26,7 @@ const JSON_ESCAPES: Readonly<Record<string, string>> = {
 const SHORTEST_ENCODED = 8;
 
 /** The patterns that find `secret` raw, in any escape, in hexadecimal, and in base64 wherever it starts. */
-export function patternsOf(secret: string): readonly Pattern[] {
+function patternsOf(secret: string): readonly Pattern[] {
   const raw = Buffer.from(secret, "utf8");
   const hex = [...raw.toString("hex")].map((digit) => both(digit));
   const base64 = [0, 1, 2].map((offset) => base64Core(raw, offset)).filter((core) => core.length >= SHORTEST_ENCODED);

@@ -1,7 +1,7 @@
 import type { RecordKind } from "../identity-store.ts";
 
 /** All keys of a tenant share a hash slot: the tenant, escaped, is the tag. */
-export const tag = (prefix: string, tenant: string): string => `${prefix}{${encodeURIComponent(tenant)}}`;
+const tag = (prefix: string, tenant: string): string => `${prefix}{${encodeURIComponent(tenant)}}`;
 
 export const recordKey = (prefix: string, tenant: string, kind: RecordKind, id: string): string =>
   `${tag(prefix, tenant)}:${kind}:${id}`;
