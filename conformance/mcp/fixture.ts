@@ -1,9 +1,48 @@
 /** A full-featured MCP server for the referee to find behind the gateway, made with the official SDK. */
-import { createMcpHandler, McpServer, ResourceTemplate } from "@modelcontextprotocol/server";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  createMcpHandler,
+  fromJsonSchema,
+  hostHeaderValidationResponse,
+  inputRequired,
+  isLegacyRequest,
+  localhostAllowedHostnames,
+  localhostAllowedOrigins,
+  McpServer,
+  originValidationResponse,
+  ResourceTemplate,
+} from "@modelcontextprotocol/server";
 import { z } from "zod";
+import { interactive, pushed, states } from "./interactive.ts";
+import { Sessions } from "./sessions.ts";
 
 const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const SILENCE = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=";
+
+const SCHEMA_2020_12 = {
+  $schema: "https://json-schema.org/draft/2020-12/schema",
+  type: "object",
+  $defs: {
+    address: {
+      $anchor: "addressDef",
+      type: "object",
+      properties: { street: { type: "string" }, city: { type: "string" } },
+    },
+  },
+  properties: {
+    name: { type: "string" },
+    address: { $ref: "#/$defs/address" },
+    contactMethod: { type: "string", enum: ["phone", "email"] },
+    phone: { type: "string" },
+    email: { type: "string" },
+  },
+  allOf: [{ anyOf: [{ required: ["phone"] }, { required: ["email"] }] }],
+  if: { properties: { contactMethod: { const: "phone" } }, required: ["contactMethod"] },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+  then: { required: ["phone"] },
+  else: { required: ["email"] },
+  additionalProperties: false,
+} as const;
 
 const text = (value: string) => ({ type: "text" as const, text: value });
 const image = { type: "image" as const, data: PIXEL, mimeType: "image/png" };
@@ -15,9 +54,20 @@ const embedded = (uri: string, body: string) => ({
 function build(): McpServer {
   const server = new McpServer(
     { name: "fixture", version: "1.0.0" },
-    { capabilities: { tools: {}, resources: { subscribe: true }, prompts: {}, logging: {}, completions: {} } },
+    {
+      capabilities: {
+        tools: { listChanged: true },
+        resources: { subscribe: true },
+        prompts: { listChanged: true },
+        logging: {},
+        completions: {},
+      },
+      requestState: { verify: states.verify },
+    },
   );
   tools(server);
+  interactive(server);
+  diagnostics(server);
   resources(server);
   prompts(server);
   server.server.setRequestHandler("logging/setLevel", () => ({}));
@@ -65,12 +115,53 @@ function tools(server: McpServer): void {
   });
   server.registerTool(
     "json_schema_2020_12_tool",
+    { description: "Has a schema with the keywords of 2020-12", inputSchema: fromJsonSchema(SCHEMA_2020_12) },
+    () => ({ content: [text("ok")] }),
+  );
+  server.registerTool(
+    "test_header_parameter",
     {
-      description: "Has a schema with the keywords of 2020-12",
-      inputSchema: z.object({ name: z.string().optional() }).meta({ additionalProperties: false }),
+      description: "Takes a parameter that travels in a header too",
+      inputSchema: fromJsonSchema({
+        type: "object",
+        properties: { region: { type: "string", "x-mcp-header": "Region" } },
+        required: ["region"],
+      }),
     },
     () => ({ content: [text("ok")] }),
   );
+}
+
+/** What the referee uses to look behind the scenes of the stateless revision. */
+function diagnostics(server: McpServer): void {
+  server.registerTool("test_streaming_elicitation", { description: "Streams, then asks" }, async (context) => {
+    await context.mcpReq.notify({
+      method: "notifications/progress",
+      params: { progressToken: context.mcpReq._meta?.progressToken ?? 0, progress: 1 },
+    });
+    return inputRequired({
+      inputRequests: {
+        go: inputRequired.elicit({ message: "Go on?", requestedSchema: { type: "object", properties: {} } }),
+      },
+    });
+  });
+  server.registerTool("test_logging_tool", { description: "Logs where it is asked to" }, async (context) => {
+    await context.mcpReq.log("info", "Working");
+    return { content: [text("Logged")] };
+  });
+  server.registerTool("test_trigger_tool_change", { description: "Says that the tools changed" }, () => {
+    handler.notify.toolsChanged();
+    return { content: [text("Told")] };
+  });
+  server.registerTool("test_trigger_prompt_change", { description: "Says that the prompts changed" }, () => {
+    handler.notify.promptsChanged();
+    return { content: [text("Told")] };
+  });
+  server.registerTool("test_reconnection", { description: "Closes its stream while it works" }, async (context) => {
+    context.http?.closeSSE?.();
+    await sleep(200);
+    return { content: [text("Reconnected")] };
+  });
 }
 
 function resources(server: McpServer): void {
@@ -123,6 +214,17 @@ function prompts(server: McpServer): void {
   }));
 }
 
-const handler = createMcpHandler(build);
+const handler = createMcpHandler(build, { legacy: "reject" });
+const sessions = new Sessions(() => {
+  const server = build();
+  pushed(server);
+  return server;
+});
 
-export const fixture = (request: Request): Promise<Response> => handler.fetch(request);
+export async function fixture(request: Request): Promise<Response> {
+  return (
+    hostHeaderValidationResponse(request, localhostAllowedHostnames()) ??
+    originValidationResponse(request, localhostAllowedOrigins()) ??
+    ((await isLegacyRequest(request)) ? sessions.handle(request) : handler.fetch(request))
+  );
+}

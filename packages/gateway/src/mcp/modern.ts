@@ -23,7 +23,7 @@ export function checkModernHeaders(headers: Headers, message: RpcMessage): Respo
   const version = headers.get("mcp-protocol-version");
   const claimed = meta[META.protocolVersion];
   if (isRequest) {
-    for (const key of [META.protocolVersion, META.clientInfo, META.clientCapabilities]) {
+    for (const key of [META.protocolVersion, META.clientCapabilities]) {
       if (meta[key] === undefined) {
         return rpcError(id, RPC.invalidParams, `Invalid params: _meta lacks ${key}.`, { status: 400 });
       }
