@@ -1,3 +1,9 @@
+export {
+  type ComparedRow,
+  compareSessions,
+  type SessionComparison,
+  type SideFigures,
+} from "./comparison/compare-sessions.ts";
 export { type ConsoleHandlerOptions, consoleHandler } from "./console/console-handler.ts";
 export { conventionProblems } from "./conventions/check-span.ts";
 export { GEN_AI_CONVENTIONS_VERSION } from "./conventions/gen-ai-model.ts";
@@ -24,6 +30,7 @@ export { type OtlpReceiverOptions, otlpReceiver } from "./otlp/otlp-receiver.ts"
 export type { Permissions } from "./permissions.ts";
 export { type ModelPrice, PriceTable, type PriceTableOptions, parsePriceTable } from "./price-table.ts";
 export type { Price, Pricing, TokenUsage } from "./pricing.ts";
+export { type PrintSideBySideOptions, printSideBySide } from "./printing/print-side-by-side.ts";
 export { type PrintTimelineOptions, printTimeline } from "./printing/print-timeline.ts";
 export { type PrintTracesOptions, printTraces } from "./printing/print-traces.ts";
 export {
