@@ -12,10 +12,6 @@ export const carried: readonly { readonly file: string; readonly to: string; rea
       to: "internal/sqlite.ts",
       packages: ["runtime", "memory", "identity", "gateway", "observability"],
     },
-    {
-      file: "guarded-fetch.ts",
-      to: "internal/guarded-fetch.ts",
-      packages: ["runtime", "identity", "gateway", "tools"],
-    },
-    { file: "frames.ts", to: "internal/frames.ts", packages: ["runtime", "tools"] },
+    { file: "guarded-fetch.ts", to: "internal/guarded-fetch.ts", packages: ["identity", "gateway", "tools"] },
+    { file: "frames.ts", to: "internal/frames.ts", packages: ["runtime"] },
   ];
