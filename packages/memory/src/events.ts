@@ -7,6 +7,7 @@ import { indexing, statisticsOf, unindexing } from "./internal/indexing.ts";
 import { keys, under } from "./internal/keys.ts";
 import { merge } from "./internal/merge.ts";
 import { type ParsedEvent, parseBranch, parseEvent, parseLimit, scopeOf } from "./internal/parse.ts";
+import { retained } from "./internal/retention.ts";
 import type { Transactions } from "./internal/transactions.ts";
 import type { Batch, MemoryStore, Scope } from "./memory-store.ts";
 
@@ -54,11 +55,11 @@ export class Events {
     return this.#deps.transactions.run(scope, async () => {
       const at = keys.session(parsed.actor, parsed.session, parsed.branch);
       const { values } = await this.#deps.store.read(scope, {
-        keys: [at, keys.nextGroup, ...(once === undefined ? [] : [once])],
+        keys: [at, keys.nextGroup, keys.definition(), ...(once === undefined ? [] : [once])],
       });
-      const [head, nextGroup, first] = values;
+      const [head, nextGroup, definition, first] = values;
       if (first !== undefined) return { result: await this.#first(scope, first) };
-      const { row, batch } = this.#draft(parsed, { at, head, nextGroup, once });
+      const { row, batch } = this.#draft(parsed, { at, head, nextGroup, definition, once });
       return { batch, result: eventOf(row) };
     });
   }
@@ -157,6 +158,7 @@ export class Events {
       readonly at: string;
       readonly head: string | undefined;
       readonly nextGroup: string | undefined;
+      readonly definition: string | undefined;
       readonly once: string | undefined;
     },
   ): { readonly row: EventRow; readonly batch: Batch } {
@@ -171,6 +173,7 @@ export class Events {
     }
     const row: EventRow = {
       id: this.#deps.ids.next("evt"),
+      ...retained(found.definition, "eventsMs", now),
       ...parsed,
       at: parsed.at ?? now,
       recordedAt: now,

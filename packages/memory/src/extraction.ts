@@ -1,8 +1,9 @@
+import type { MemoryDefinition } from "./definition.ts";
 import type { CallContext, Clock } from "./dialect.ts";
 import { MemoryError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import type { Extraction, Strategy } from "./extractor.ts";
-import { part, under } from "./internal/keys.ts";
+import { keys, part, under } from "./internal/keys.ts";
 import { scopeOf } from "./internal/parse.ts";
 import type { MemoryStore, Scope } from "./memory-store.ts";
 import type { MemoryRecord } from "./record.ts";
@@ -61,9 +62,11 @@ export class ExtractionJobs {
   async run(context: CallContext, memory: string, { actor }: { readonly actor: string }): Promise<ExtractionReport> {
     const scope = scopeOf(context, memory);
     const report = { windows: 0, created: 0, superseded: 0, failed: 0 };
+    const { values } = await this.#deps.store.read(scope, { keys: [keys.definition()] });
+    const defined = values[0] === undefined ? undefined : (JSON.parse(values[0]) as MemoryDefinition).strategies;
     for (const branch of await this.#deps.events.branches(context, memory, { actor })) {
       for (const strategy of this.#deps.strategies) {
-        if (strategy.memories?.includes(memory) === false) continue;
+        if (strategy.memories?.includes(memory) === false || defined?.includes(strategy.id) === false) continue;
         const job = { strategy: strategy.id, actor, session: branch.session, branch: branch.branch };
         for (;;) {
           const done = await this.#window(context, memory, scope, strategy, job);

@@ -1,5 +1,7 @@
 export { CachedMemoryStore } from "./decorators/cached-memory-store.ts";
 export { TracedMemoryStore } from "./decorators/traced-memory-store.ts";
+export type { MemoryDefinition, NewDefinition } from "./definition.ts";
+export type { Definitions } from "./definitions.ts";
 export type {
   CallContext,
   Clock,

@@ -1,7 +1,9 @@
+import { Definitions } from "./definitions.ts";
 import type { CallContext, Clock, IdSource } from "./dialect.ts";
 import { systemClock, systemIds } from "./dialect.ts";
 import { Documents } from "./documents.ts";
 import type { Embedder } from "./embedder.ts";
+import { MemoryError } from "./errors.ts";
 import { Events } from "./events.ts";
 import { ExtractionJobs } from "./extraction.ts";
 import type { Strategy } from "./extractor.ts";
@@ -41,6 +43,7 @@ export class Memory {
   readonly extraction: ExtractionJobs;
   readonly lifecycle: Lifecycle;
   readonly transfer: Transfer;
+  readonly definitions: Definitions;
   readonly #retrieval: Retrieval;
   readonly #vectors: Vectors | undefined;
 
@@ -54,6 +57,7 @@ export class Memory {
     this.extraction = new ExtractionJobs({ store, clock, events, records, strategies });
     this.lifecycle = new Lifecycle({ store, transactions, clock, ids });
     this.transfer = new Transfer(store);
+    this.definitions = new Definitions({ store, transactions, clock });
     this.#vectors = embedder === undefined ? undefined : new Vectors({ store, embedder });
     this.#retrieval = new Retrieval({
       store,
@@ -75,6 +79,13 @@ export class Memory {
   async reembed(context: CallContext, memory: string): Promise<number> {
     if (this.#vectors === undefined) return 0;
     const scope = scopeOf(context, memory);
+    const named = (await this.definitions.get(context, memory))?.embedder;
+    if (named !== undefined && named !== this.#vectors.embedderId) {
+      throw new MemoryError(
+        "MEMORY_CONFLICT",
+        `This memory is defined with the embedder ${named}: bind that, or define anew.`,
+      );
+    }
     const records = await this.#vectors.embed(scope, "records", context.signal);
     return records + (await this.#vectors.embed(scope, "events", context.signal));
   }

@@ -16,6 +16,7 @@ import {
 } from "./internal/record-changes.ts";
 import { attempt, parseOperation } from "./internal/record-operations.ts";
 import { holds, knownAt, type RecordRow, recordOf } from "./internal/record-row.ts";
+import { retained } from "./internal/retention.ts";
 import type { Transactions } from "./internal/transactions.ts";
 import { limits } from "./limits.ts";
 import type { Batch, MemoryStore, Scope } from "./memory-store.ts";
@@ -50,6 +51,13 @@ export interface ListRecords extends AsOf {
   readonly cursor?: string;
 }
 
+/** What a new row needs of the memory that it enters. */
+interface Slot {
+  readonly ordinal: number;
+  readonly definition: string | undefined;
+  readonly once?: string | undefined;
+}
+
 /** What was drawn from what happened, or told outright: facts, preferences, summaries, lessons. */
 export class Records {
   readonly #deps: RecordsDeps;
@@ -65,12 +73,13 @@ export class Records {
     const once = context.idempotencyKey === undefined ? undefined : keys.once(`record ${context.idempotencyKey}`);
     return this.#deps.transactions.run(scope, async () => {
       const { values } = await this.#deps.store.read(scope, {
-        keys: [keys.nextRecord, ...(once === undefined ? [] : [once])],
+        keys: [keys.nextRecord, keys.definition(), ...(once === undefined ? [] : [once])],
       });
-      if (values[1] !== undefined) return { result: recordOf(await this.#must(scope, values[1])) };
-      const row = this.#draft(context, parsed, Number(values[0] ?? 0), once);
+      const [next, definition, first] = values;
+      if (first !== undefined) return { result: recordOf(await this.#must(scope, first)) };
+      const row = this.#draft(context, parsed, { ordinal: Number(next ?? 0), definition, once });
       const left = this.#making(await this.#named(scope, row), row);
-      return { batch: merge(allocation(values[0], 1), left, placing(row)), result: recordOf(row) };
+      return { batch: merge(allocation(next, 1), left, placing(row)), result: recordOf(row) };
     });
   }
 
@@ -187,7 +196,7 @@ export class Records {
     const parsed = parseRecord(record);
     return this.#deps.transactions.run(scope, async () => {
       const old = await this.#current(scope, id);
-      const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord] });
+      const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord, keys.definition()] });
       const next: RecordRow = {
         ...this.#draft(
           context,
@@ -199,7 +208,7 @@ export class Records {
             ...(old.externalId === undefined ? {} : { externalId: old.externalId }),
             ...parsed,
           },
-          Number(values[0] ?? 0),
+          { ordinal: Number(values[0] ?? 0), definition: values[1] },
         ),
         supersedes: [id],
       };
@@ -229,7 +238,7 @@ export class Records {
   ): Promise<void> {
     const scope = scopeOf(context, memory);
     await this.#deps.transactions.run<void>(scope, async () => {
-      const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord] });
+      const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord, keys.definition()] });
       const rows = new Map<string, RecordRow>();
       for (const id of new Set(revisions.flatMap(({ keep, close }) => [keep, ...close]))) {
         const row = await this.#current(scope, id);
@@ -248,7 +257,11 @@ export class Records {
         const { id, ordinal, version, recordedAt, once, ...said } = keep;
         const merged: RecordRow = {
           ...said,
-          ...this.#draft(context, { ...said, text: revision.text }, first + count++),
+          ...this.#draft(
+            context,
+            { ...said, text: revision.text },
+            { ordinal: first + count++, definition: values[1] },
+          ),
           evidence: [...new Set(all.flatMap(({ evidence }) => evidence))],
           validFrom: keep.validFrom,
           supersedes: all.map((row) => row.id),
@@ -269,7 +282,7 @@ export class Records {
     });
   }
 
-  #draft(context: CallContext, record: NewRecord, ordinal: number, once?: string): RecordRow {
+  #draft(context: CallContext, record: NewRecord, { ordinal, definition, once }: Slot): RecordRow {
     const now = this.#deps.clock.now();
     const { principal } = context;
     if (ordinal >= MOST_POSITIONS) {
@@ -283,6 +296,7 @@ export class Records {
       confidence: 1,
       author: principal.user ?? principal.agent ?? principal.tenant,
       validFrom: now,
+      ...retained(definition, "recordsMs", now),
       ...record,
       id: this.#deps.ids.next("rec"),
       recordedAt: now,
@@ -304,7 +318,7 @@ export class Records {
     }
     const parts = operations.map((operation) => attempt(() => parseOperation(operation)));
     return this.#deps.transactions.run(scope, async () => {
-      const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord] });
+      const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord, keys.definition()] });
       const asked = parts.flatMap((part) => (part instanceof MemoryError || part.at === undefined ? [] : [part.at]));
       const found = new Map(asked.map((at, index) => [at, index]));
       const rows = await this.#rows(scope, [...found.keys()]);
@@ -322,7 +336,10 @@ export class Records {
             throw new MemoryError("MEMORY_CONFLICT", "The batch has two parts about this record: send them apart.");
           }
           for (const each of names) touched.add(each);
-          const { batch, row } = this.#part(context, operation, old, Number(values[0] ?? 0) + created);
+          const { batch, row } = this.#part(context, operation, old, {
+            ordinal: Number(values[0] ?? 0) + created,
+            definition: values[1],
+          });
           batches.push(batch);
           if (row !== undefined && row.id !== old?.id) created += 1;
           return row === undefined ? { ok: true as const } : { ok: true as const, record: recordOf(row) };
@@ -338,10 +355,10 @@ export class Records {
     context: CallContext,
     operation: RecordOperation,
     old: RecordRow | undefined,
-    ordinal: number,
+    slot: Slot,
   ): { readonly batch: Batch; readonly row?: RecordRow } {
     if (operation.action === "create" || operation.action === "put") {
-      const row = this.#draft(context, operation.record, ordinal);
+      const row = this.#draft(context, operation.record, slot);
       if (operation.action === "create" || old === undefined || this.#expired(old)) {
         return { batch: merge(this.#making(old, row), placing(row)), row };
       }

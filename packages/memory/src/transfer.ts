@@ -15,6 +15,7 @@ const CHUNK = 64;
 /** Whole parts of the key space, which an export carries as they are; the index is made anew from them. */
 const parts = [
   "audit/",
+  "definition/",
   "document/",
   "event/",
   "expiry/",

@@ -8,6 +8,7 @@ const digits = (value: number, width: number): string => String(value).padStart(
 export const keys = {
   nextGroup: "next/group",
   nextRecord: "next/record",
+  definition: (version?: number): string => `definition/${version === undefined ? "current" : digits(version, 10)}`,
   once: (key: string): string => `once/${part(key)}`,
   id: (id: string): string => `id/${part(id)}`,
   session: (actor: string, session = "", branch = ""): string =>

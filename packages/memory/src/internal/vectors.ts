@@ -34,6 +34,10 @@ export class Vectors {
     this.#embedder = embedder;
   }
 
+  get embedderId(): string {
+    return this.#embedder.id;
+  }
+
   /** Embeds what has no vector of this model yet; goes on where an earlier call ended. Returns how many. */
   async embed(scope: Scope, source: Source, signal: AbortSignal | undefined): Promise<number> {
     let count = 0;

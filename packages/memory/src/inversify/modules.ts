@@ -10,6 +10,7 @@ import {
   IDS,
   MEMORY,
   MEMORY_DATABASE,
+  MEMORY_EMBEDDER,
   MEMORY_RANKING,
   MEMORY_REDIS,
   MEMORY_STORE,
@@ -25,15 +26,23 @@ export const memoryModule = (): ContainerModule =>
     options
       .bind(MEMORY)
       .toResolvedValue(
-        (store, clock, ids, ranking, strategies) =>
+        (store, clock, ids, ranking, strategies, embedder) =>
           new Memory({
             store,
             ...(clock === undefined ? {} : { clock }),
             ...(ids === undefined ? {} : { ids }),
             ...(ranking === undefined ? {} : { ranking }),
             ...(strategies === undefined ? {} : { strategies }),
+            ...(embedder === undefined ? {} : { embedder }),
           }),
-        [MEMORY_STORE, optional(CLOCK), optional(IDS), optional(MEMORY_RANKING), optional(MEMORY_STRATEGIES)],
+        [
+          MEMORY_STORE,
+          optional(CLOCK),
+          optional(IDS),
+          optional(MEMORY_RANKING),
+          optional(MEMORY_STRATEGIES),
+          optional(MEMORY_EMBEDDER),
+        ],
       )
       .inSingletonScope();
   });

@@ -1,4 +1,5 @@
 import type { ServiceIdentifier } from "inversify";
+import type { Embedder } from "../embedder.ts";
 import type { Strategy } from "../extractor.ts";
 import type { SqliteDatabase } from "../internal/sqlite.ts";
 import type { Memory } from "../memory.ts";
@@ -15,6 +16,8 @@ export const MEMORY_STORE: ServiceIdentifier<MemoryStore> = token("@ashlar/memor
 export const MEMORY_RANKING: ServiceIdentifier<Partial<Ranking>> = token("@ashlar/memory:Ranking");
 /** Optional: how records are drawn from events. */
 export const MEMORY_STRATEGIES: ServiceIdentifier<readonly Strategy[]> = token("@ashlar/memory:Strategies");
+/** Optional: takes part in the ranking by vectors. */
+export const MEMORY_EMBEDDER: ServiceIdentifier<Embedder> = token("@ashlar/memory:Embedder");
 /** A better-sqlite3 `Database`, bound by the root, which also closes it. */
 export const MEMORY_DATABASE: ServiceIdentifier<SqliteDatabase> = token("@ashlar/memory:Database");
 /** An ioredis `Redis` or `Cluster`, bound by the root, which also closes it. */
