@@ -175,15 +175,11 @@ export class SqliteWorkQueue implements WorkQueue {
     this.#connection.close();
   }
 
+  /** Raises the signal, so that everyone who waits hears what one has seen. */
   async #writtenElsewhere(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      const version = this.#connection.version;
-      if (version !== this.#seen) {
-        this.#seen = version;
-        return;
-      }
-      await this.#clock.sleep(this.#pollMs, { signal });
-    }
+    while (this.#connection.version === this.#seen) await this.#clock.sleep(this.#pollMs, { signal });
+    this.#seen = this.#connection.version;
+    this.#signal.raise();
   }
 
   #first(lane: string, now: number): { readonly session: string; readonly available_at: number } | undefined {
