@@ -2,11 +2,11 @@ import type { MemoryDefinition } from "./definition.ts";
 import type { CallContext, Clock } from "./dialect.ts";
 import { MemoryError } from "./errors.ts";
 import type { Events } from "./events.ts";
-import type { Extraction, Strategy } from "./extractor.ts";
+import type { Strategy } from "./extractor.ts";
 import { keys, part, under } from "./internal/keys.ts";
 import { scopeOf } from "./internal/parse.ts";
 import type { MemoryStore, Scope } from "./memory-store.ts";
-import type { MemoryRecord } from "./record.ts";
+import type { MemoryRecord, NewRecord } from "./record.ts";
 import type { Records } from "./records.ts";
 
 const ATTEMPTS = 3;
@@ -128,11 +128,16 @@ export class ExtractionJobs {
     if (!(await this.#save(scope, found, running))) return undefined;
     try {
       const { signal } = context;
-      const extractions = await strategy.extractor.extract({ events }, signal === undefined ? {} : { signal });
+      const namespace = resolve(strategy, names.actor, names.session);
+      const { actor, session, branch } = names;
+      const records = await this.#current(context, memory, namespace);
+      const window = { context, memory, actor, session, branch, events, records };
+      const extractions = await strategy.extractor.extract(window, signal === undefined ? {} : { signal });
       const result = { created: 0, superseded: 0, failed: 0 };
       for (const extraction of extractions) {
         const evidence = extraction.evidence ?? events.map(({ id }) => id);
-        const change = await this.#consolidate(context, memory, strategy, names, { ...extraction, evidence });
+        const record = { ...extraction, evidence, namespace, actor, author: strategy.id };
+        const change = await this.#consolidate(context, memory, record);
         if (change !== undefined) result[change] += 1;
       }
       const { leaseUntil, error, ...rest } = running;
@@ -152,21 +157,17 @@ export class ExtractionJobs {
   async #consolidate(
     context: CallContext,
     memory: string,
-    strategy: Strategy,
-    { actor, session }: Pick<ExtractionJob, "actor" | "session">,
-    extraction: Extraction,
+    record: NewRecord & { readonly namespace: string },
   ): Promise<"created" | "superseded" | undefined> {
-    const namespace = resolve(strategy, actor, session);
-    const record = { ...extraction, namespace, actor, author: strategy.id };
-    const current = await this.#current(context, memory, namespace);
-    const same = (text: string) => text.trim().toLowerCase() === extraction.text.trim().toLowerCase();
+    const current = await this.#current(context, memory, record.namespace);
+    const same = (text: string) => text.trim().toLowerCase() === record.text.trim().toLowerCase();
     if (current.some(({ text }) => same(text))) return undefined;
-    const old = current.find(({ subject }) => subject !== undefined && subject === extraction.subject);
+    const old = current.find(({ subject }) => subject !== undefined && subject === record.subject);
     if (old === undefined) {
       await this.#deps.records.create(context, memory, record);
       return "created";
     }
-    if ((extraction.validFrom ?? Number.POSITIVE_INFINITY) < old.validFrom) return undefined;
+    if ((record.validFrom ?? Number.POSITIVE_INFINITY) < old.validFrom) return undefined;
     await this.#deps.records.supersede(context, memory, old.id, record);
     return "superseded";
   }

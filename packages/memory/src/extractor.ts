@@ -1,5 +1,6 @@
+import type { CallContext, Metadata } from "./dialect.ts";
 import type { MemoryEvent } from "./event.ts";
-import type { RecordKind } from "./record.ts";
+import type { MemoryRecord, RecordKind } from "./record.ts";
 
 export interface Extraction {
   /** One statement that is understood alone: names instead of pronouns. */
@@ -12,14 +13,29 @@ export interface Extraction {
   /** Ids of events of the window. Default: all of it. */
   readonly evidence?: readonly string[];
   readonly validFrom?: number;
+  readonly metadata?: Metadata;
+}
+
+/** What was appended to one branch since the last window, and where. */
+export interface ExtractionWindow {
+  readonly context: CallContext;
+  /** The memory's name. */
+  readonly memory: string;
+  readonly actor: string;
+  readonly session: string;
+  readonly branch: string;
+  readonly events: readonly MemoryEvent[];
+  /** Current records where the strategy files its own. */
+  readonly records: readonly MemoryRecord[];
+}
+
+export interface ExtractionOptions {
+  readonly signal?: AbortSignal;
 }
 
 /** Draws statements from what happened. May be called again with the same window after a failure. */
 export interface Extractor {
-  extract(
-    window: { readonly events: readonly MemoryEvent[] },
-    options?: { readonly signal?: AbortSignal },
-  ): Promise<readonly Extraction[]>;
+  extract(window: ExtractionWindow, options?: ExtractionOptions): Promise<readonly Extraction[]>;
 }
 
 export interface Strategy {

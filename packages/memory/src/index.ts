@@ -1,3 +1,4 @@
+export { CallbackExtractor } from "./callback-extractor.ts";
 export { CachedMemoryStore } from "./decorators/cached-memory-store.ts";
 export { TracedMemoryStore } from "./decorators/traced-memory-store.ts";
 export type { MemoryDefinition, NewDefinition } from "./definition.ts";
@@ -17,11 +18,12 @@ export type {
 export { systemClock, systemIds, uuidSource } from "./dialect.ts";
 export type { Documents, DocumentVersion, MemoryDocument } from "./documents.ts";
 export type { Embedder } from "./embedder.ts";
+export { EpisodeExtractor } from "./episode-extractor.ts";
 export { MemoryError, type MemoryErrorCode } from "./errors.ts";
 export type { Branch, BranchKey, EventItem, MemoryEvent, NewEvent, Role, Turn } from "./event.ts";
 export type { Events, ListEvents } from "./events.ts";
 export type { ExtractionJob, ExtractionJobs, ExtractionReport } from "./extraction.ts";
-export type { Extraction, Extractor, Strategy } from "./extractor.ts";
+export type { Extraction, ExtractionOptions, ExtractionWindow, Extractor, Strategy } from "./extractor.ts";
 export type { Filter } from "./filter.ts";
 export { InMemoryMemoryStore } from "./in-memory/index.ts";
 export type { AuditEntry, ForgetTarget, Lifecycle, Removed } from "./lifecycle.ts";
@@ -45,4 +47,5 @@ export type { Reflection, Reflections, Revision } from "./reflection.ts";
 export { defaultRules, type ExtractionRule, RuleExtractor } from "./rule-extractor.ts";
 export type { SearchHit, SearchQuery } from "./search.ts";
 export { SessionMemoryAdapter, type SessionMemoryAdapterDeps } from "./session-memory-adapter.ts";
+export { SummaryExtractor } from "./summary-extractor.ts";
 export type { Transfer } from "./transfer.ts";

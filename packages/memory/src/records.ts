@@ -240,16 +240,35 @@ export class Records {
     await this.#deps.transactions.run<void>(scope, async () => {
       const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord, keys.definition()] });
       const rows = new Map<string, RecordRow>();
-      for (const id of new Set(revisions.flatMap(({ keep, close }) => [keep, ...close]))) {
+      for (const id of new Set(revisions.flatMap(touchedBy))) {
         const row = await this.#current(scope, id);
         if (row.version !== basis[id]) {
           throw new MemoryError("MEMORY_CONFLICT", `Record ${id} has changed since: propose again.`);
         }
         rows.set(id, row);
       }
+      for (const revision of revisions) {
+        if (revision.action !== "learn") continue;
+        const held = await this.#find(scope, { namespace: revision.namespace, externalId: revision.subject });
+        if (held !== undefined && !revision.close.includes(held.id)) {
+          throw new MemoryError("MEMORY_CONFLICT", "This lesson has been drawn since: propose again.");
+        }
+      }
       const first = Number(values[0] ?? 0);
       let count = 0;
       const batches = revisions.map((revision) => {
+        if (revision.action === "learn") {
+          const { from, close, namespace, subject, text } = revision;
+          const evidence = from.flatMap((id) => rows.get(id)?.evidence ?? []);
+          const drawn = { evidence: [...new Set(evidence)], kind: "reflection" as const };
+          const said: NewRecord = { text, namespace, subject, externalId: subject, ...drawn };
+          const actors = new Set(from.map((id) => rows.get(id)?.actor));
+          const [actor] = actors.size === 1 ? actors : [];
+          const slot = { ordinal: first + count++, definition: values[1] };
+          const drafted = this.#draft(context, { ...said, ...(actor === undefined ? {} : { actor }) }, slot);
+          const lesson: RecordRow = close.length === 0 ? drafted : { ...drafted, supersedes: close };
+          return merge(placing(lesson), ...close.map((id) => closing(rows.get(id) as RecordRow, lesson)));
+        }
         const keep = rows.get(revision.keep) as RecordRow;
         const old = revision.close.map((id) => rows.get(id) as RecordRow);
         if (revision.action === "close") return merge(...old.map((row) => closing(row, keep, this.#deps.clock.now())));
@@ -428,3 +447,8 @@ export class Records {
     );
   }
 }
+
+const touchedBy = (revision: Revision): readonly string[] => [
+  ...(revision.action === "learn" ? revision.from : [revision.keep]),
+  ...revision.close,
+];

@@ -1,4 +1,5 @@
 import type { CallContext } from "./dialect.ts";
+import { lessons } from "./internal/lessons.ts";
 import { termsOf } from "./internal/tokens.ts";
 import type { MemoryRecord } from "./record.ts";
 import type { Records } from "./records.ts";
@@ -12,7 +13,17 @@ export type Revision =
       readonly text: string;
       readonly reason: string;
     }
-  | { readonly action: "close"; readonly keep: string; readonly close: readonly string[]; readonly reason: string };
+  | { readonly action: "close"; readonly keep: string; readonly close: readonly string[]; readonly reason: string }
+  | {
+      /** A new record of kind `reflection`, drawn from episodes; `close` is the lesson that it takes the place of. */
+      readonly action: "learn";
+      readonly from: readonly string[];
+      readonly close: readonly string[];
+      readonly namespace: string;
+      readonly subject: string;
+      readonly text: string;
+      readonly reason: string;
+    };
 
 /** A reviewable difference: nothing has changed until it is applied. */
 export interface Reflection {
@@ -22,7 +33,10 @@ export interface Reflection {
   readonly basis: Readonly<Record<string, number>>;
 }
 
-/** Finds among current records those that say the same, and values of one subject that a later one contradicts. */
+/**
+ * Finds among current records those that say the same, values of one subject that a later one contradicts, and episodes
+ * of the same kind that a lesson can be drawn from.
+ */
 export class Reflections {
   readonly #records: Records;
 
@@ -51,7 +65,7 @@ export class Reflections {
     const revisions: Revision[] = [];
     /** One change a record: what is left over is found by the next proposal. */
     const touched = new Set<string>();
-    const propose = (action: Revision["action"], group: readonly MemoryRecord[], reason: string) => {
+    const propose = (action: "merge" | "close", group: readonly MemoryRecord[], reason: string) => {
       const open = latest(group.filter(({ id }) => !touched.has(id)));
       const keep = open.at(-1);
       const close = open.slice(0, -1).map(({ id }) => id);
@@ -71,6 +85,10 @@ export class Reflections {
       (record) => `${record.namespace}\n${record.actor ?? ""}\n${record.subject}`,
     )) {
       propose("close", group, "A later record gives the subject another value.");
+    }
+    for (const lesson of lessons(records.filter(({ id }) => !touched.has(id)))) {
+      for (const id of [...lesson.from, ...lesson.close]) touched.add(id);
+      revisions.push(lesson);
     }
     const basis = Object.fromEntries(
       records.filter(({ id }) => touched.has(id)).map(({ id, version }) => [id, version]),

@@ -1,5 +1,6 @@
 import type { MemoryEvent } from "./event.ts";
-import type { Extraction, Extractor } from "./extractor.ts";
+import type { Extraction, ExtractionWindow, Extractor } from "./extractor.ts";
+import { sentencesOf } from "./internal/sentences.ts";
 import type { RecordKind } from "./record.ts";
 
 export interface ExtractionRule {
@@ -47,12 +48,12 @@ export class RuleExtractor implements Extractor {
     this.#rules = rules;
   }
 
-  async extract({ events }: { readonly events: readonly MemoryEvent[] }): Promise<readonly Extraction[]> {
+  async extract({ events }: Pick<ExtractionWindow, "events">): Promise<readonly Extraction[]> {
     return events.flatMap((event) =>
       event.items.flatMap((item) => {
         if (item.type !== "conversational" || item.role !== "user") return [];
         const who = item.speaker ?? event.actor;
-        return sentences(item.text).flatMap((sentence) => this.#match(sentence, who, event));
+        return sentencesOf(item.text).flatMap((sentence) => this.#match(sentence, who, event));
       }),
     );
   }
@@ -66,5 +67,3 @@ export class RuleExtractor implements Extractor {
     });
   }
 }
-
-const sentences = (text: string): string[] => text.split(/(?<=[.!?])\s+|\n+/).slice(0, 1_000);

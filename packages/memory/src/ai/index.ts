@@ -1,1 +1,6 @@
-export { ModelExtractor, type ModelExtractorDeps } from "./model-extractor.ts";
+export {
+  episodeInstructions,
+  ModelExtractor,
+  type ModelExtractorDeps,
+  summaryInstructions,
+} from "./model-extractor.ts";
