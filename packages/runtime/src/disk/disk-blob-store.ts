@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
 import type { BlobRef, BlobStore } from "../blob-store.ts";
 import { type CallContext, type IdSource, systemIds } from "../dialect.ts";
+import { RuntimeError } from "../errors.ts";
 import { checkBlobKey, hashing } from "../internal/hashed.ts";
 
 export interface DiskBlobStoreDeps {
@@ -27,15 +28,15 @@ export class DiskBlobStore implements BlobStore {
     checkBlobKey(key);
     const path = this.#path(context, key);
     const draft = `${path}.${this.#ids.next("put")}`;
-    await mkdir(join(path, ".."), { recursive: true, mode: 0o700 });
     const { stream, ref } = hashing(key, mediaType);
     try {
+      await mkdir(join(path, ".."), { recursive: true, mode: 0o700 });
       const file = createWriteStream(draft, { mode: 0o600, flush: true });
       await body.pipeThrough(stream).pipeTo(Writable.toWeb(file), context.signal ? { signal: context.signal } : {});
       await rename(draft, path);
     } catch (error) {
-      await rm(draft, { force: true });
-      throw error;
+      await rm(draft, { force: true }).catch(() => {});
+      throw failed(error);
     }
     return ref();
   }
@@ -47,13 +48,17 @@ export class DiskBlobStore implements BlobStore {
       return Readable.toWeb(createReadStream("", { fd: file })) as ReadableStream<Uint8Array>;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw error;
+      throw failed(error);
     }
   }
 
   async delete(context: CallContext, key: string): Promise<void> {
     checkBlobKey(key);
-    await rm(this.#path(context, key), { force: true });
+    try {
+      await rm(this.#path(context, key), { force: true });
+    } catch (error) {
+      throw failed(error);
+    }
   }
 
   #path({ principal }: CallContext, key: string): string {
@@ -62,4 +67,14 @@ export class DiskBlobStore implements BlobStore {
       .digest("hex");
     return join(this.#folder, name.slice(0, 2), name);
   }
+}
+
+/** The file system's errors become ours; those of the body's own stream stay as they are. */
+function failed(error: unknown): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined) return error;
+  const advice = code === "ENOSPC" ? "The disk is full: make room and repeat the call" : "Look at the folder's rights";
+  return new RuntimeError("RUNTIME_BACKEND_FAILED", `The blob folder failed (${code} in ${syscall}). ${advice}.`, {
+    cause: error,
+  });
 }
