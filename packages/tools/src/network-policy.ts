@@ -13,7 +13,7 @@ export type NetworkPolicy =
   /** No network device but loopback. The default. */
   | { readonly mode: "none" }
   | { readonly mode: "allow"; readonly hosts: readonly AllowedHost[] }
-  /** The public registries of Python, npm and Debian, and what `hosts` adds. */
+  /** The package registries that the operator named (`packageHosts` of the egress proxy), and what `hosts` adds. */
   | { readonly mode: "packages"; readonly hosts?: readonly AllowedHost[] }
   /** Every public address; warns aloud. */
   | { readonly mode: "open" };

@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { chmodSync, existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import type { Capabilities, Enforcement } from "../capabilities.ts";
 import { type CallContext, type Clock, type IdSource, systemClock, systemIds } from "../dialect.ts";
-import type { EgressGateway } from "../egress.ts";
+import type { EgressGateway, EgressLink } from "../egress.ts";
 import { ToolsError } from "../errors.ts";
 import { GuestSandbox } from "../guest/guest-sandbox.ts";
 import { GUEST_COMMAND, type Launch } from "../guest/launch.ts";
@@ -14,6 +15,7 @@ import type { Sandbox } from "../sandbox.ts";
 import type { ProbeReport, SandboxBackend } from "../sandbox-backend.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
 import type { Workspaces } from "../workspaces.ts";
+import { certificateVariables, writeBundle } from "./certificates.ts";
 import { type CgroupKeeper, cgroupLimits, findCgroups } from "./cgroups.ts";
 import { makeSkeleton, profile } from "./profile.ts";
 import { seccompFilter } from "./seccomp.ts";
@@ -89,12 +91,18 @@ export class BubblewrapBackend implements SandboxBackend {
     }
     const link = policy.mode === "none" ? undefined : await this.#deps.egress?.open(context, { sandbox: id, policy });
     try {
-      const launch = this.#launch(id, spec, link?.socketPath);
+      const launch = this.#launch(id, spec, link);
       const sandbox = await GuestSandbox.start({
         ...{ id, context, spec, capabilities, launch, node: this.#node, workspaces: this.#deps.workspaces },
         clock: this.#deps.clock ?? systemClock,
         compiled: this.#compiled,
-        egress: link === undefined ? undefined : { link, socketInside: "/run/egress.sock" },
+        egress:
+          link === undefined
+            ? undefined
+            : {
+                ...{ link, socketInside: "/run/egress.sock" },
+                variables: link.certificates === undefined ? {} : certificateVariables,
+              },
       });
       this.#sandboxes.add(sandbox);
       void sandbox.closed.then(() => this.#sandboxes.delete(sandbox));
@@ -105,9 +113,12 @@ export class BubblewrapBackend implements SandboxBackend {
     }
   }
 
-  #launch(id: string, spec: SandboxSpec, egressSocket: string | undefined): Launch {
+  #launch(id: string, spec: SandboxSpec, link: EgressLink | undefined): Launch {
+    const bundle = join(this.#skeleton, `${id}.pem`);
     const words = profile({
-      ...{ skeleton: this.#skeleton, spec, python: this.#python, node: this.#node, egressSocket },
+      ...{ skeleton: this.#skeleton, spec, python: this.#python, node: this.#node },
+      ...{ egressSocket: link?.socketPath },
+      certificates: link?.certificates === undefined ? [] : writeBundle(bundle, link.certificates),
       seccompFd: this.#filter === undefined ? undefined : SECCOMP_FD,
     });
     const limits = cgroupLimits(spec.limits);
@@ -143,6 +154,7 @@ export class BubblewrapBackend implements SandboxBackend {
         group?.kill();
       },
       release: async () => {
+        rmSync(bundle, { force: true });
         for (let tries = 0; group !== undefined && !group.remove() && tries < 100; tries++) {
           group.kill();
           await systemClock.sleep(10);

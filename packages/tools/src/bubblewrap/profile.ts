@@ -50,10 +50,13 @@ export interface ProfileOptions {
   readonly node: string | undefined;
   readonly seccompFd: number | undefined;
   readonly egressSocket?: string | undefined;
+  /** Arguments that show certificates inside. */
+  readonly certificates?: readonly string[];
 }
 
 /** The arguments of `bwrap` up to the program. */
-export function profile({ skeleton, spec, python, node, seccompFd, egressSocket }: ProfileOptions): readonly string[] {
+export function profile(options: ProfileOptions): readonly string[] {
+  const { skeleton, spec, python, node, seccompFd, egressSocket, certificates = [] } = options;
   const bytes = (spec.limits?.diskMiB ?? 256) * 1024 * 1024;
   const [workspace, temporary] = [Math.ceil(bytes * 0.75), Math.floor(bytes * 0.25)];
   const words: string[] = [
@@ -87,6 +90,7 @@ export function profile({ skeleton, spec, python, node, seccompFd, egressSocket 
     words.push(writable ? "--bind" : "--ro-bind", source, target);
   }
   if (egressSocket !== undefined) words.push("--ro-bind", egressSocket, "/run/egress.sock");
+  words.push(...certificates);
   words.push("--remount-ro", "/", "--chdir", "/workspace");
   if (seccompFd !== undefined) words.push("--seccomp", String(seccompFd));
   return words;

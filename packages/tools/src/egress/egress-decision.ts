@@ -8,7 +8,11 @@ export interface EgressDecision {
   readonly host: string;
   readonly port: number;
   readonly effect: "allow" | "deny";
-  /** `policy`, `address`, `name`, `server_name`, `unreachable`, `connections`. */
+  /**
+   * `policy`, `address`, `name`, `server_name`, `unreachable`, `connections`; for a request to a host with a credential
+   * `substituted` (it went out as the credentials port gave it back), `credentials` (the port refused it) or
+   * `certificate` (the host did not prove its name).
+   */
   readonly reason: string;
   /** The address that was dialled. */
   readonly address?: string;

@@ -9,6 +9,7 @@ import { ToolsError } from "../errors.ts";
 import type { AllowedHost, NetworkPolicy } from "../network-policy.ts";
 import type { EgressLog } from "./egress-decision.ts";
 import { ProxyLink } from "./proxy-link.ts";
+import type { EgressSubstitution } from "./substitution.ts";
 
 export interface EgressProxyDeps {
   /** Every decision, allowed or not. */
@@ -17,10 +18,14 @@ export interface EgressProxyDeps {
   readonly allowPrivate?: readonly AllowedHost[];
   /** What the policy `packages` opens. */
   readonly packageHosts?: readonly AllowedHost[];
+  /** TLS ends at the proxy for the hosts that it names, and for no other; without it, for none. */
+  readonly substitution?: EgressSubstitution;
   /** Connections of one sandbox at a time. Default 64. */
   readonly maxConnections?: number;
   /** A tunnel in which nothing moves for so long is cut. Default 2 minutes. */
   readonly idleMs?: number;
+  /** From the start of a connection to the end of its first request's headers. Default 10 seconds. */
+  readonly headersMs?: number;
   readonly lookup?: typeof systemLookup;
   readonly clock?: Clock;
 }
@@ -43,7 +48,8 @@ export class EgressProxy implements EgressGateway, AsyncDisposable {
     context: CallContext,
     { sandbox, policy }: { readonly sandbox: string; readonly policy: NetworkPolicy },
   ): Promise<EgressLink> {
-    const { log, allowPrivate = [], packageHosts = [], maxConnections = 64, idleMs = 120_000 } = this.#deps;
+    const { log, substitution, allowPrivate = [], packageHosts = [] } = this.#deps;
+    const { maxConnections = 64, idleMs = 120_000, headersMs = 10_000 } = this.#deps;
     const folder = await mkdtemp(join(tmpdir(), "ashlar-egress-"));
     const discard = () => rm(folder, { recursive: true, force: true });
     try {
@@ -57,9 +63,11 @@ export class EgressProxy implements EgressGateway, AsyncDisposable {
         packageHosts,
         maxConnections,
         idleMs,
+        headersMs,
         lookup: this.#deps.lookup ?? systemLookup,
         clock: this.#deps.clock ?? systemClock,
         ...(log === undefined ? {} : { log }),
+        ...(substitution === undefined ? {} : { substitution }),
         onClose: async () => {
           this.#links.delete(link);
           await discard();

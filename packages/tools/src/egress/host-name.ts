@@ -1,6 +1,12 @@
 import ipaddr from "ipaddr.js";
 import type { AllowedHost } from "../network-policy.ts";
 
+export interface Target {
+  /** As `canonicalHost` spells it. */
+  readonly host: string;
+  readonly port: number;
+}
+
 /**
  * One spelling of a host: lower case, IDN as ASCII, every spelling of an IPv4 address (`0x7f.1`, `2130706433`) as four
  * decimal parts, no final dot. `undefined` for what no URL could name.

@@ -14,10 +14,14 @@ import type { EgressLink } from "../egress.ts";
 import { ToolsError } from "../errors.ts";
 import { isPublic } from "../internal/guarded-fetch.ts";
 import type { AllowedHost, NetworkPolicy } from "../network-policy.ts";
+import { BoundHosts } from "./bound-hosts.ts";
 import { readClientHello } from "./client-hello.ts";
 import type { EgressLog } from "./egress-decision.ts";
 import type { EgressProxyDeps } from "./egress-proxy.ts";
-import { allows, canonicalHost, isAddress } from "./host-name.ts";
+import { EndedTunnels } from "./ended-tunnels.ts";
+import { HOP_BY_HOP } from "./hop-by-hop.ts";
+import { allows, canonicalHost, isAddress, type Target } from "./host-name.ts";
+import type { EgressSubstitution } from "./substitution.ts";
 
 export interface ProxyLinkOptions {
   readonly principal: Principal;
@@ -28,32 +32,29 @@ export interface ProxyLinkOptions {
   readonly packageHosts: readonly AllowedHost[];
   readonly maxConnections: number;
   readonly idleMs: number;
+  readonly headersMs: number;
   readonly lookup: NonNullable<EgressProxyDeps["lookup"]>;
   readonly clock: Clock;
   readonly log?: EgressLog;
+  readonly substitution?: EgressSubstitution;
   onClose(): Promise<void>;
 }
 
-interface Target {
-  readonly host: string;
-  readonly port: number;
-}
-
 const MAX_HELLO_BYTES = 16 * 1024 + 5;
-const HEADERS_MS = 10_000;
-const HOP_BY_HOP = new Set([
-  ...["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"],
-  ...["te", "trailer", "transfer-encoding", "upgrade"],
-]);
+const DIAL_MS = 10_000;
+const DENIED = "The network policy of this sandbox does not allow this host.\n";
 
 /** The proxy of one sandbox. */
 export class ProxyLink implements EgressLink {
   readonly socketPath: string;
+  readonly certificates?: string;
   readonly #options: ProxyLinkOptions;
   readonly #server: Server;
   readonly #live = new Map<Duplex, Target>();
   #policy: NetworkPolicy;
   readonly #clients = new Set<Socket>();
+  readonly #ended: EndedTunnels;
+  readonly #bound: BoundHosts | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ProxyLinkOptions) {
@@ -62,7 +63,17 @@ export class ProxyLink implements EgressLink {
     this.#policy = options.policy;
     assertOffered(options.policy, options.packageHosts);
     warn(options.policy, options.sandbox);
-    this.#server = createServer({ headersTimeout: HEADERS_MS, connectionsCheckingInterval: 1_000 });
+    const { substitution, headersMs, idleMs, principal } = options;
+    if (substitution !== undefined) {
+      this.certificates = substitution.authority.certificate;
+      this.#bound = new BoundHosts({ context: { principal }, ...substitution });
+    }
+    this.#ended = new EndedTunnels({
+      ...{ headersMs, idleMs },
+      onRequest: (request, response, url, target) => void this.#exchange(request, response, url, target),
+    });
+    const connectionsCheckingInterval = Math.min(headersMs, 1_000);
+    this.#server = createServer({ headersTimeout: headersMs, connectionsCheckingInterval });
     this.#server.on("connection", (socket: Socket) => this.#count(socket));
     this.#server.on("connect", (request, socket: Duplex, head: Buffer) => void this.#tunnel(request, socket, head));
     this.#server.on("request", (request, response) => void this.#forward(request, response));
@@ -122,6 +133,7 @@ export class ProxyLink implements EgressLink {
     const colon = (request.url ?? "").lastIndexOf(":");
     const target = this.#target((request.url ?? "").slice(0, colon), Number((request.url ?? "").slice(colon + 1)));
     if (target === undefined) return refuse(client, 403);
+    if (await this.#isBound(target)) return this.#end(client, head, target);
     const upstream = await this.#dial(target);
     if (upstream === undefined) return refuse(client, 403);
     if (client.destroyed) return void upstream.destroy();
@@ -142,6 +154,28 @@ export class ProxyLink implements EgressLink {
     client.pipe(upstream);
   }
 
+  /** A tunnel to a host with a credential: each request in it is dialled for, with the credential on it. */
+  async #end(client: Duplex, head: Buffer, target: Target): Promise<void> {
+    this.#live.set(client, target);
+    client.once("close", () => this.#live.delete(client));
+    client.write("HTTP/1.1 200 Connection established\r\n\r\n");
+    const late = setTimeout(() => client.destroy(), this.#options.headersMs);
+    const opening = await firstBytes(client, head);
+    clearTimeout(late);
+    if (opening === undefined || !this.#nameFits(opening, target)) {
+      if (opening !== undefined) this.#record(target, "deny", "server_name");
+      client.destroy();
+      return;
+    }
+    const secure = readClientHello(opening).kind === "hello";
+    client.unshift(opening);
+    this.#ended.take(
+      client,
+      target,
+      secure ? this.#options.substitution?.authority.contextFor(target.host) : undefined,
+    );
+  }
+
   /** What TLS says about the other end must be what the proxy was asked for. */
   #nameFits(opening: Buffer, { host, port }: Target): boolean {
     const hello = readClientHello(opening);
@@ -158,9 +192,10 @@ export class ProxyLink implements EgressLink {
       return;
     }
     const target = this.#target(url.hostname, Number(url.port || 80));
+    if (target !== undefined && (await this.#isBound(target))) return this.#exchange(request, response, url, target);
     const upstream = target === undefined ? undefined : await this.#dial(target);
     if (target === undefined || upstream === undefined) {
-      response.writeHead(403).end("The network policy of this sandbox does not allow this host.\n");
+      response.writeHead(403).end(DENIED);
       return;
     }
     this.#hold(request.socket, upstream, target);
@@ -185,6 +220,22 @@ export class ProxyLink implements EgressLink {
     request.pipe(outgoing);
   }
 
+  async #isBound(target: Target): Promise<boolean> {
+    return (await this.#bound?.names(target)) ?? false;
+  }
+
+  async #exchange(request: IncomingMessage, response: ServerResponse, url: URL, target: Target): Promise<void> {
+    const found = this.#permits(target.host, target.port) ? await this.#reach(target) : undefined;
+    if (found === undefined) {
+      response.writeHead(403, { connection: "close" }).end(DENIED);
+      return;
+    }
+    this.#hold(response, found.socket, target);
+    const record = (effect: "allow" | "deny", reason: string) =>
+      this.#record(target, effect, reason, effect === "allow" ? found.address : undefined);
+    await this.#bound?.exchange({ request, response, url, target, socket: found.socket, record });
+  }
+
   #target(named: string, port: number): Target | undefined {
     const host = canonicalHost(named);
     if (host === undefined || !Number.isInteger(port) || port < 1 || port > 65_535) {
@@ -204,34 +255,39 @@ export class ProxyLink implements EgressLink {
     return hosts.some((each) => allows(each, host, port));
   }
 
-  /** Resolves once, and dials an address of that answer. One address in it that is not public spoils the whole. */
   async #dial(target: Target): Promise<Socket | undefined> {
+    const found = await this.#reach(target);
+    if (found !== undefined) this.#record(target, "allow", "policy", found.address);
+    return found?.socket;
+  }
+
+  /** Resolves once, and dials an address of that answer. One address in it that is not public spoils the whole. */
+  async #reach(target: Target): Promise<{ readonly socket: Socket; readonly address: string } | undefined> {
     const { lookup, allowPrivate } = this.#options;
     const { host, port } = target;
     const found = isAddress(host) ? [{ address: host }] : await lookup(host, { all: true }).catch(() => []);
-    const trusted = allowPrivate.some((each) => allows(each, host, port));
+    const isTrusted = allowPrivate.some((each) => allows(each, host, port));
     const address = found[0]?.address;
     if (address === undefined) {
       this.#record(target, "deny", "unreachable");
       return undefined;
     }
-    if (!trusted && !found.every((each) => isPublic(each.address))) {
+    if (!isTrusted && !found.every((each) => isPublic(each.address))) {
       this.#record(target, "deny", "address");
       return undefined;
     }
     const socket = connect({ host: address, port });
     try {
-      await once(socket, "connect", { signal: AbortSignal.timeout(HEADERS_MS) });
+      await once(socket, "connect", { signal: AbortSignal.timeout(DIAL_MS) });
     } catch {
       socket.destroy();
       this.#record(target, "deny", "unreachable");
       return undefined;
     }
-    this.#record(target, "allow", "policy", address);
-    return socket;
+    return { socket, address };
   }
 
-  #hold(client: Duplex, upstream: Socket, target: Target): void {
+  #hold(client: Duplex | ServerResponse, upstream: Socket, target: Target): void {
     this.#live.set(upstream, target);
     upstream.setTimeout(this.#options.idleMs, () => upstream.destroy());
     upstream.on("error", () => upstream.destroy());

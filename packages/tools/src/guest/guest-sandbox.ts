@@ -34,7 +34,14 @@ export interface GuestSandboxDeps {
   readonly workspaces?: Workspaces | undefined;
   /** From `compile` of a sandbox with the same interpreter in which nothing but our own code ran. */
   readonly compiled?: Buffer | undefined;
-  readonly egress?: { readonly link: EgressLink; readonly socketInside: string } | undefined;
+  readonly egress?:
+    | {
+        readonly link: EgressLink;
+        readonly socketInside: string;
+        /** Beside those of the link. */
+        readonly variables: Readonly<Record<string, string>>;
+      }
+    | undefined;
 }
 
 /** A sandbox that a guest program serves: the same behind every boundary that can pass stdin and stdout. */
@@ -84,7 +91,11 @@ export class GuestSandbox implements Sandbox {
       await sandbox.#channel.call("init", {
         workspace: sandbox.workspace,
         roots: deps.launch.roots ?? ["/workspace", "/tmp"],
-        environment: { ...deps.egress?.link.environment(FORWARD_PORT), ...deps.spec.environment },
+        environment: {
+          ...deps.egress?.link.environment(FORWARD_PORT),
+          ...deps.egress?.variables,
+          ...deps.spec.environment,
+        },
         kernels: kernels(deps.node),
         preload: deps.spec.preload ?? [],
         ...(deps.egress === undefined ? {} : { forward: { port: FORWARD_PORT, socket: deps.egress.socketInside } }),

@@ -2,6 +2,7 @@ export { bubblewrapModule, processModule, toolsModule, wasmModule } from "./modu
 export {
   CLOCK,
   EGRESS_GATEWAY,
+  EGRESS_SUBSTITUTION,
   IDS,
   MIN_ISOLATION,
   SANDBOX_BACKEND,

@@ -1,4 +1,5 @@
 import type { ServiceIdentifier } from "inversify";
+import type { EgressSubstitution } from "../egress/index.ts";
 import type { EgressGateway } from "../egress.ts";
 import type { IsolationGrade } from "../grades.ts";
 import type { SandboxBackend } from "../sandbox-backend.ts";
@@ -21,5 +22,7 @@ export const SANDBOX_BACKEND: ServiceIdentifier<SandboxBackend> = token("@ashlar
 export const SANDBOX_SESSION_HOST: ServiceIdentifier<SandboxSessionHost> = token("@ashlar/tools:SandboxSessionHost");
 export const SANDBOX_SPEC: ServiceIdentifier<SandboxSpec> = token("@ashlar/tools:SandboxSpec");
 export const EGRESS_GATEWAY: ServiceIdentifier<EgressGateway> = token("@ashlar/tools:EgressGateway");
+/** Optional: taken by `egressModule`. */
+export const EGRESS_SUBSTITUTION: ServiceIdentifier<EgressSubstitution> = token("@ashlar/tools:EgressSubstitution");
 export const WORKSPACES: ServiceIdentifier<Workspaces> = token("@ashlar/tools:Workspaces");
 export const SANDBOX_TOOLS: ServiceIdentifier<SandboxTools> = token("@ashlar/tools:SandboxTools");

@@ -6,6 +6,7 @@ import { optional, refuseRebind } from "./binding.ts";
 import {
   CLOCK,
   EGRESS_GATEWAY,
+  EGRESS_SUBSTITUTION,
   IDS,
   SANDBOX_BACKEND,
   SANDBOX_BACKENDS,
@@ -32,14 +33,19 @@ export const gvisorModule = (options: Pick<GvisorBackendDeps, "platform" | "pyth
   });
 
 /** The way out for backends that can take one. */
-export const egressModule = (options: Omit<EgressProxyDeps, "clock"> = {}): ContainerModule =>
+export const egressModule = (options: Omit<EgressProxyDeps, "clock" | "substitution"> = {}): ContainerModule =>
   new ContainerModule((load) => {
     refuseRebind(load, EGRESS_GATEWAY);
     load
       .bind(EGRESS_GATEWAY)
       .toResolvedValue(
-        (clock) => new EgressProxy({ ...options, ...(clock === undefined ? {} : { clock }) }),
-        [optional(CLOCK)],
+        (clock, substitution) =>
+          new EgressProxy({
+            ...options,
+            ...(clock === undefined ? {} : { clock }),
+            ...(substitution === undefined ? {} : { substitution }),
+          }),
+        [optional(CLOCK), optional(EGRESS_SUBSTITUTION)],
       )
       .inSingletonScope()
       .onDeactivation((gateway) => (gateway instanceof EgressProxy ? gateway.close() : undefined));
