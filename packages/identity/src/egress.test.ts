@@ -14,7 +14,7 @@ import {
 } from "./inversify/index.ts";
 import { ephemeralWrapper } from "./testing/ephemeral-wrapper.ts";
 
-const SECRET = "sk-live-canary/42+";
+const SECRET = "sk-live-$&-canary/42+$$";
 const context = { principal: { tenant: "acme", agent: "triage", session: "ses_1" } };
 const url = "https://api.example.com/v1";
 
@@ -74,9 +74,11 @@ test("a placeholder is exchanged in every declared surface, and the answer is cl
 });
 
 hostile("a placeholder in an undeclared surface, for an unlisted host, or from another session", {
-  control: "the same placeholder in its place is exchanged",
+  control: "the same placeholder in its place is exchanged; a proxy that exchanges everywhere leaks it anywhere",
   async unguarded() {
     const { egress, placeholder } = await setUp();
+    const naive = (text: string) => text.replaceAll(placeholder, () => SECRET);
+    expect(naive(JSON.stringify({ url: "https://evil.example/", "x-debug": placeholder }))).toContain(SECRET);
     const request = { method: "GET", url, headers: { authorization: placeholder } };
     expect((await egress.substitute(context, request)).request.headers.authorization).toBe(SECRET);
   },

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { hostile } from "../../../test/support/hostile.ts";
 import { parseUrl } from "./internal/hosts.ts";
+import { place } from "./internal/issued.ts";
 import { parseJson } from "./internal/parse.ts";
 import { LeakGuard } from "./leak-guard.ts";
 import { findSecret, secretEncodings } from "./testing/canary.ts";
@@ -98,5 +99,27 @@ hostile("the platform's own errors quote secrets: JSON.parse, URL, Headers", {
       }
       expect(text.split("\n    at")[0]).not.toContain("canary-one");
     }
+    const unfit = "canary-one\nx";
+    const platform = (value: string) => {
+      try {
+        new Headers({ a: value });
+      } catch (error) {
+        return error as Error;
+      }
+      return undefined;
+    };
+    expect(inspect(new LeakGuard([unfit]).redact(platform(`${unfit}\u0000`)), { showHidden: true })).not.toContain(
+      unfit,
+    );
+    const issued = { value: unfit, authorization: unfit, secrets: [unfit] };
+    const request = { method: "GET", url: "https://api.example.com/", headers: {} };
+    let refused: unknown;
+    try {
+      place(request, new URL(request.url), { in: "header", name: "authorization" }, issued);
+    } catch (error) {
+      refused = error;
+    }
+    expect(refused).toMatchObject({ code: "IDENTITY_INVALID" });
+    expect(inspect(refused, { depth: 9, showHidden: true })).not.toContain("canary-one");
   },
 });

@@ -56,6 +56,9 @@ export class OAuthFlows {
     if (endpoint === undefined) {
       throw new IdentityError("IDENTITY_INVALID", `The server of ${row.reference} names no authorization endpoint.`);
     }
+    if (metadata.code_challenge_methods_supported?.includes("S256") === false) {
+      throw new IdentityError("IDENTITY_FLOW_REFUSED", `The server of ${row.reference} does not offer PKCE with S256.`);
+    }
     const state = oauth.generateRandomState();
     const verifier = oauth.generateRandomCodeVerifier();
     const id = flowId(state);

@@ -226,8 +226,8 @@ hostile("a callback with a missing, reused or another user's state, or to anothe
   },
 });
 
-hostile("a code is stolen and redeemed without its verifier, or the challenge is downgraded", {
-  control: "the same code redeems with its verifier",
+hostile("a stolen code is redeemed without its verifier, or in another user's flow", {
+  control: "the same code redeems in its own flow",
   async unguarded() {
     const { vault, flows } = await setUp();
     await vault.add(alice, code());
@@ -238,9 +238,64 @@ hostile("a code is stolen and redeemed without its verifier, or the challenge is
     await vault.add(alice, code());
     const mine = await consent((await flows.start(alice, "calendar")).url);
     const theirs = await consent((await flows.start(bob, "calendar")).url);
+    expect((await redeem(provider.issuer, theirs)).status).toBe(400);
     mine.searchParams.set("code", theirs.searchParams.get("code") ?? "");
     await expect(flows.finish(alice, mine)).rejects.toMatchObject({ code: "IDENTITY_FLOW_REFUSED" });
-    const { url } = await flows.start(alice, "calendar");
-    expect(new URL(url).searchParams.get("code_challenge_method")).toBe("S256");
   },
 });
+
+hostile("PKCE is downgraded: the challenge is cut from the address, or the server offers only `plain`", {
+  control: "a server that does not ask for PKCE redeems a code from the cut address for whoever stole it",
+  async unguarded() {
+    const careless = await startIdentityProvider({ pkce: false });
+    const { vault, flows } = await setUp();
+    const { secret, ...rest } = code();
+    await vault.add(alice, { ...rest, secret: { ...secret, issuer: careless.issuer } });
+    const stolen = await consent(cut((await flows.start(alice, "calendar")).url));
+    expect(await (await redeem(careless.issuer, stolen)).json()).toHaveProperty("access_token");
+    await careless.close();
+  },
+  async guarded() {
+    const careless = await startIdentityProvider({ pkce: false });
+    const { vault, flows } = await setUp();
+    const { secret, ...rest } = code();
+    await vault.add(alice, { ...rest, secret: { ...secret, issuer: careless.issuer } });
+    const { url } = await flows.start(alice, "calendar");
+    expect(new URL(url).searchParams.get("code_challenge_method")).toBe("S256");
+    const refused = { code: "IDENTITY_FLOW_REFUSED" };
+    await expect(flows.finish(alice, await consent(cut(url)))).rejects.toMatchObject(refused);
+    await careless.close();
+    const plain = createServer((incoming, response) => {
+      const issuer = `http://${incoming.headers.host}`;
+      const endpoints = { authorization_endpoint: `${issuer}/auth`, token_endpoint: `${issuer}/token` };
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify({ issuer, ...endpoints, code_challenge_methods_supported: ["plain"] }));
+    });
+    plain.listen(0, "127.0.0.1");
+    await once(plain, "listening");
+    const issuer = `http://127.0.0.1:${(plain.address() as AddressInfo).port}`;
+    await vault.add(alice, { ...rest, reference: "plain", secret: { ...secret, issuer } });
+    await expect(flows.start(alice, "plain")).rejects.toMatchObject(refused);
+    plain.closeAllConnections();
+    plain.close();
+  },
+});
+
+function cut(start: string): string {
+  const url = new URL(start);
+  url.searchParams.delete("code_challenge");
+  url.searchParams.delete("code_challenge_method");
+  return url.href;
+}
+
+/** What a thief does who has the code and the client's secret, but not the verifier. */
+const redeem = (issuer: string, callback: URL): Promise<Response> =>
+  fetch(`${issuer}/token`, {
+    method: "POST",
+    headers: { authorization: `Basic ${btoa(`${CLIENT.clientId}:${CLIENT.clientSecret}`)}` },
+    body: new URLSearchParams({
+      grant_type: "authorization_code",
+      code: callback.searchParams.get("code") ?? "",
+      redirect_uri: REDIRECT,
+    }),
+  });

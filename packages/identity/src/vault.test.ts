@@ -1,3 +1,4 @@
+import { createSecretKey, randomBytes } from "node:crypto";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { expect, test } from "vitest";
 import { hostile } from "../../../test/support/hostile.ts";
 import { AuditLog } from "./audit-log.ts";
 import { Injector } from "./injector.ts";
+import { decrypt, encrypt } from "./internal/envelope.ts";
 import { createKeyFile, KeyFileWrapper } from "./key-file.ts";
 import { Keyring } from "./keyring.ts";
 import { SqliteAuditStore, SqliteIdentityStore } from "./sqlite/index.ts";
@@ -159,8 +161,12 @@ hostile("a reference is used for another tenant, agent or host, or over plain ht
 });
 
 hostile("ciphertext is moved to another row, or the binding of a row is changed, in the database", {
-  control: "rows that are left alone open",
+  control: "sealed without additional data, a moved ciphertext opens in the other row; rows left alone open",
   async unguarded() {
+    const key = createSecretKey(randomBytes(32));
+    const rows = new Map(["mine", "theirs"].map((id) => [id, encrypt(key, Buffer.from(id), Buffer.alloc(0))]));
+    rows.set("mine", rows.get("theirs") ?? Buffer.alloc(0));
+    expect(decrypt(key, rows.get("mine") ?? Buffer.alloc(0), Buffer.alloc(0)).toString()).toBe("theirs");
     const { vault, injector, request, bearer } = await setUp();
     await vault.add(acme, bearer);
     await expect(injector.inject(acme, "tickets", request)).resolves.toBeDefined();

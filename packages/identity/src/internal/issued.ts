@@ -53,7 +53,7 @@ export function place(request: OutboundRequest, url: URL, surface: Surface, issu
   const name = surface.name.toLowerCase();
   if (surface.in === "header") {
     const value = name === "authorization" ? issued.authorization : issued.value;
-    return { ...request, headers: { ...without(request.headers, name), [surface.name]: value } };
+    return { ...request, headers: { ...without(request.headers, name), [surface.name]: headerValue(value) } };
   }
   if (surface.in === "query") {
     const target = new URL(url);
@@ -63,6 +63,12 @@ export function place(request: OutboundRequest, url: URL, surface: Surface, issu
   const kept = cookies(request.headers).filter(([cookie]) => cookie !== surface.name);
   const cookie = [...kept, [surface.name, encodeURIComponent(issued.value)]].map((pair) => pair.join("=")).join("; ");
   return { ...request, headers: { ...without(request.headers, "cookie"), cookie } };
+}
+
+/** Refuses what `Headers` would refuse with an error that quotes the whole value. */
+export function headerValue(value: string): string {
+  if (/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) return value;
+  throw new IdentityError("IDENTITY_INVALID", "The credential's value cannot stand in a header: use another surface.");
 }
 
 export function cookies(headers: OutboundRequest["headers"]): [string, string][] {

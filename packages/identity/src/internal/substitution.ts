@@ -1,7 +1,7 @@
 import type { Surface } from "../credential.ts";
 import type { Json } from "../dialect.ts";
 import type { OutboundRequest } from "../outbound-request.ts";
-import { cookies } from "./issued.ts";
+import { cookies, headerValue } from "./issued.ts";
 
 export const PLACEHOLDER = "ashlar-ref-";
 
@@ -73,7 +73,7 @@ export class Draft {
 
   #query(name: string, placeholder: string, value: string): void {
     for (const each of this.#url.searchParams.getAll(name)) {
-      if (each.includes(placeholder)) this.#url.searchParams.set(name, each.replaceAll(placeholder, value));
+      if (each.includes(placeholder)) this.#url.searchParams.set(name, exchange(each, placeholder, value));
     }
   }
 
@@ -82,11 +82,11 @@ export class Draft {
     if (spelled === undefined || text === undefined) return [];
     const pair = name === "authorization" ? basic(this.#headers) : undefined;
     if (pair?.includes(placeholder)) {
-      const encoded = Buffer.from(pair.replaceAll(placeholder, value)).toString("base64");
+      const encoded = Buffer.from(exchange(pair, placeholder, value)).toString("base64");
       this.#headers.set(spelled, `Basic ${encoded}`);
       return [encoded];
     }
-    this.#headers.set(spelled, text.replaceAll(placeholder, value));
+    this.#headers.set(spelled, headerValue(exchange(text, placeholder, value)));
     return [];
   }
 
@@ -95,7 +95,7 @@ export class Draft {
     if (spelled === undefined) return;
     const pairs = cookies(Object.fromEntries(this.#headers)).map(([each, text]) => [
       each,
-      each === name ? text.replaceAll(placeholder, encodeURIComponent(value)) : text,
+      each === name ? exchange(text, placeholder, encodeURIComponent(value)) : text,
     ]);
     this.#headers.set(spelled, pairs.map((pair) => pair.join("=")).join("; "));
   }
@@ -105,7 +105,7 @@ export class Draft {
     if (body?.kind === "form") {
       const found = body.value.get(name);
       if (!found?.includes(placeholder)) return;
-      body.value.set(name, found.replaceAll(placeholder, value));
+      body.value.set(name, exchange(found, placeholder, value));
       body.changed = true;
     } else if (body?.kind === "json") {
       const next = replaceAt(body.value, name.split("/").slice(1).map(unescapeToken), placeholder, value);
@@ -116,11 +116,15 @@ export class Draft {
   }
 }
 
+/** A function as replacement: `$&` in a secret means itself. */
+const exchange = (text: string, placeholder: string, value: string): string =>
+  text.replaceAll(placeholder, () => value);
+
 const unescapeToken = (part: string): string => part.replaceAll("~1", "/").replaceAll("~0", "~");
 
 function replaceAt(node: Json, path: readonly string[], placeholder: string, value: string): Json {
   const [key, ...rest] = path;
-  if (key === undefined) return typeof node === "string" ? node.replaceAll(placeholder, value) : node;
+  if (key === undefined) return typeof node === "string" ? exchange(node, placeholder, value) : node;
   if (typeof node !== "object" || node === null || !Object.hasOwn(node, key)) return node;
   const child = (node as Readonly<Record<string, Json>>)[key] as Json;
   const next = replaceAt(child, rest, placeholder, value);
