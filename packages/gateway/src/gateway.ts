@@ -1,6 +1,7 @@
 import type { AgentSessions } from "./agent-sessions.ts";
 import { AgentApi } from "./agents/agent-api.ts";
 import { type AgentConventions, defaultConventions } from "./agents/conventions.ts";
+import type { Approvals } from "./approvals.ts";
 import type { CredentialInjector } from "./credential-injector.ts";
 import { type CallContext, type Clock, type Principal, systemClock } from "./dialect.ts";
 import { GatewayError } from "./errors.ts";
@@ -16,8 +17,11 @@ import { LimitedError, type LimitHeaders, Limits, type LimitsOptions } from "./l
 import { McpEndpoint } from "./mcp/endpoint.ts";
 import { SealedSessions } from "./mcp/sealed-sessions.ts";
 import type { Permissions } from "./permissions.ts";
+import { searchedTools } from "./searched-tools.ts";
 import type { Target, TargetFactory } from "./target.ts";
 import { ToolAccess } from "./tool-access.ts";
+import { ToolCatalog } from "./tool-catalog.ts";
+import type { ToolInterceptor } from "./tool-interceptor.ts";
 import { ToolRegistry } from "./tool-registry.ts";
 import type { ToolSource } from "./tool-source.ts";
 import type { Transport } from "./transport.ts";
@@ -32,6 +36,21 @@ export interface GatewayDeps {
   readonly injector?: CredentialInjector;
   /** Without it every caller who is authenticated may call every tool and agent. */
   readonly permissions?: Permissions;
+  /** Where calls wait that permissions answer with `ask`. Without it they are refused. */
+  readonly approvals?: Approvals;
+  /** Which tools a caller is shown: all, or those for which permissions do not answer `tool.list` with `deny`. */
+  readonly listing?: "all" | "permitted";
+  /** Digests by `toolDigest` of descriptions that were approved, by `<target>/<tool>`: a changed tool is gone. */
+  readonly pinned?: Readonly<Record<string, string>>;
+  /** Other names for tools, by name: `{ refund: "bank___refund" }`. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** `/mcp` offers one `search_tools` in place of the list. */
+  readonly search?: boolean;
+  readonly interceptors?: readonly ToolInterceptor[];
+  /** Whether arguments must fit a tool's schema. Default: wherever messages do not just pass through. */
+  readonly validateArguments?: boolean;
+  /** Of one tool's answer. Default: the transport's. */
+  readonly maxOutputBytes?: number;
   readonly limits?: LimitsOptions;
   /** How requests leave. Default: `UndiciTransport`, which dials public addresses only. */
   readonly transport?: Transport;
@@ -79,6 +98,14 @@ export class Gateway implements AsyncDisposable {
     targets = [],
     injector,
     permissions,
+    approvals,
+    listing = "all",
+    pinned = {},
+    aliases = {},
+    search = false,
+    interceptors = [],
+    validateArguments,
+    maxOutputBytes,
     limits = { rules: [] },
     transport,
     allow = [],
@@ -97,11 +124,24 @@ export class Gateway implements AsyncDisposable {
     this.#resource = resource;
     this.#origins = origins;
     this.#limits = new Limits({ ...limits, limiter: limits.limiter ?? new InMemoryRateLimiter({ clock }) });
-    const access = new ToolAccess({ permissions, limits: this.#limits });
-    this.#registry = new ToolRegistry({ access });
+    const catalog = new ToolCatalog({ clock, permissions, listing, pinned });
+    const access = new ToolAccess({
+      permissions,
+      approvals,
+      limits: this.#limits,
+      catalog,
+      interceptors,
+      validateArguments,
+      maxOutputBytes,
+    });
+    this.#registry = new ToolRegistry({ access, catalog, aliases, transparent: !search });
     this.#mcp = new McpEndpoint({
       registry: this.#registry,
+      tools: search ? searchedTools(this.#registry) : this.#registry,
+      catalog,
       access,
+      transparent: interceptors.length === 0,
+      ownLists: listing === "all" && Object.keys(pinned).length === 0,
       maxBodyBytes,
       sessions: new SealedSessions(sessionKey === undefined ? {} : { key: sessionKey }),
     });

@@ -2,6 +2,8 @@ export type { AgentDescription, AgentEvent, AgentSessions } from "./agent-sessio
 export type { AgentConventions } from "./agents/conventions.ts";
 export { anyone } from "./anonymous.ts";
 export { ApiKeys, type NewApiKey } from "./api-keys.ts";
+export type { ApprovalAnswer, ApprovalRecord, ApprovalStore } from "./approval-store.ts";
+export { Approvals } from "./approvals.ts";
 export type { CredentialInjector, OutboundRequest } from "./credential-injector.ts";
 export type {
   CallContext,
@@ -21,6 +23,7 @@ export { type Connection, Gateway, type GatewayDeps } from "./gateway.ts";
 export type { ApiKeyRecord, GatewayStore } from "./gateway-store.ts";
 export type { ResourceMetadata } from "./http/auth.ts";
 export type { OriginOptions } from "./http/origin.ts";
+export { InMemoryApprovalStore } from "./in-memory/in-memory-approval-store.ts";
 export { InMemoryGatewayStore } from "./in-memory/in-memory-gateway-store.ts";
 export { InMemoryRateLimiter } from "./in-memory/in-memory-rate-limiter.ts";
 export type { InboundAuthenticator } from "./inbound-authenticator.ts";
@@ -35,6 +38,8 @@ export { agentsTarget } from "./targets/agents-target.ts";
 export { type FunctionTool, functionsTarget } from "./targets/functions-target.ts";
 export { type HttpFunctionsOptions, httpFunctionsTarget } from "./targets/http-functions-target.ts";
 export { type McpTargetOptions, mcpTarget } from "./targets/mcp-target.ts";
+export { toolDigest } from "./tool-digest.ts";
+export type { ToolCall, ToolInterceptor } from "./tool-interceptor.ts";
 export { ToolSearch } from "./tool-search.ts";
 export type { ToolContent, ToolDescription, ToolResult, ToolSource } from "./tool-source.ts";
 export type { OutboundResponse, SendOptions, Transport } from "./transport.ts";

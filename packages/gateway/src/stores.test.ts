@@ -4,15 +4,28 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type PrivateRedis, startRedis } from "../../../test/support/redis.ts";
 import { describeWith, parts } from "../../../test/support/system-part.ts";
 import { failing } from "./fixtures/failing.ts";
-import { ApiKeys, type GatewayStore, InMemoryGatewayStore, InMemoryRateLimiter } from "./index.ts";
+import {
+  ApiKeys,
+  type GatewayStore,
+  InMemoryApprovalStore,
+  InMemoryGatewayStore,
+  InMemoryRateLimiter,
+} from "./index.ts";
 import { Limits } from "./limits/limits.ts";
 import { RedisGatewayStore, RedisRateLimiter } from "./redis/index.ts";
-import { SqliteGatewayStore } from "./sqlite/index.ts";
-import { gatewayStoreConformance, ManualClock, rateLimiterConformance } from "./testing/index.ts";
+import { SqliteApprovalStore, SqliteGatewayStore } from "./sqlite/index.ts";
+import {
+  approvalStoreConformance,
+  gatewayStoreConformance,
+  ManualClock,
+  rateLimiterConformance,
+} from "./testing/index.ts";
 
 gatewayStoreConformance({ test, createStore: () => new InMemoryGatewayStore() });
 gatewayStoreConformance({ test, createStore: () => new SqliteGatewayStore({ database: new Database(":memory:") }) });
 rateLimiterConformance({ test, createLimiter: () => new InMemoryRateLimiter() });
+approvalStoreConformance({ test, createStore: () => new InMemoryApprovalStore() });
+approvalStoreConformance({ test, createStore: () => new SqliteApprovalStore({ database: new Database(":memory:") }) });
 
 describeWith([parts.redis], "on Redis", () => {
   let server: PrivateRedis;
@@ -69,6 +82,19 @@ test("the suites catch planted faults", async () => {
   };
   expect(await failing((each) => rateLimiterConformance({ test: each, createLimiter: shared }))).toEqual([
     "RateLimiter: keys do not share",
+  ]);
+  const generous = () => {
+    const store = new InMemoryApprovalStore();
+    let last: Awaited<ReturnType<typeof store.take>>;
+    return Object.assign(store, {
+      take: async (tenant: string, id: string) => {
+        last = (await InMemoryApprovalStore.prototype.take.call(store, tenant, id)) ?? last;
+        return last;
+      },
+    });
+  };
+  expect(await failing((each) => approvalStoreConformance({ test: each, createStore: generous }))).toEqual([
+    "ApprovalStore: the first answer stays, is not taken before it is there, and is taken by one",
   ]);
 });
 

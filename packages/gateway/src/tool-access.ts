@@ -1,26 +1,69 @@
+import type { Approvals } from "./approvals.ts";
 import type { CallContext, Json } from "./dialect.ts";
 import { GatewayError } from "./errors.ts";
 import { inSpan, SpanKind } from "./internal/tracing.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { PermissionDecision, Permissions } from "./permissions.ts";
 import type { Target } from "./target.ts";
+import type { ToolCatalog } from "./tool-catalog.ts";
+import type { ToolInterceptor } from "./tool-interceptor.ts";
+import type { ToolResult } from "./tool-source.ts";
 
 export interface ToolAccessDeps {
   readonly permissions?: Permissions | undefined;
+  readonly approvals?: Approvals | undefined;
   readonly limits: Limits;
+  readonly catalog: ToolCatalog;
+  readonly interceptors: readonly ToolInterceptor[];
+  /** `undefined`: only where the gateway answers for itself. */
+  readonly validateArguments?: boolean | undefined;
+  readonly maxOutputBytes?: number | undefined;
 }
 
-/** Everything that must be true before a tool runs, in one place: whichever way the call came in. */
+/** Everything that must be true before a tool runs, and of what it answers: whichever way the call came in. */
 export class ToolAccess {
-  readonly #permissions: Permissions | undefined;
-  readonly #limits: Limits;
+  readonly #deps: ToolAccessDeps;
 
-  constructor({ permissions, limits }: ToolAccessDeps) {
-    this.#permissions = permissions;
-    this.#limits = limits;
+  constructor(deps: ToolAccessDeps) {
+    this.#deps = deps;
   }
 
-  async run<T>(context: CallContext, target: Target, tool: string, args: Json, call: () => Promise<T>): Promise<T> {
+  async call(context: CallContext, target: Target, tool: string, args: Json): Promise<ToolResult> {
+    const { interceptors, validateArguments = true } = this.#deps;
+    return this.#spanned(context, target, tool, async () => {
+      let given = args;
+      for (const interceptor of interceptors) {
+        const call = { target: target.name, tool, arguments: given };
+        if (interceptor.request !== undefined) given = await interceptor.request(context, call);
+      }
+      await this.#admit(context, target, tool, given, validateArguments);
+      let result = await target.call(context, tool, given);
+      for (const interceptor of interceptors.toReversed()) {
+        const call = { target: target.name, tool, arguments: given };
+        if (interceptor.response !== undefined) result = await interceptor.response(context, call, result);
+      }
+      if (this.#deps.maxOutputBytes !== undefined) this.#cap(target, Buffer.byteLength(JSON.stringify(result)));
+      return result;
+    });
+  }
+
+  /** For a message that goes through as it is. */
+  async forward(
+    context: CallContext,
+    target: Target,
+    tool: string,
+    args: Json,
+    send: () => Promise<Response>,
+  ): Promise<Response> {
+    const { validateArguments = false, maxOutputBytes } = this.#deps;
+    return this.#spanned(context, target, tool, async () => {
+      await this.#admit(context, target, tool, args, validateArguments);
+      const response = await send();
+      return maxOutputBytes === undefined || response.body === null ? response : this.#capped(target, response);
+    });
+  }
+
+  async #spanned<T>(context: CallContext, target: Target, tool: string, body: () => Promise<T>): Promise<T> {
     const { tenant, user, agent, session } = context.principal;
     const attributes = {
       "gen_ai.operation.name": "execute_tool",
@@ -28,18 +71,24 @@ export class ToolAccess {
       "ashlar.gateway.target": target.name,
     };
     return inSpan(`execute_tool ${tool}`, SpanKind.CLIENT, attributes, async () => {
-      await this.#limits.take({ tenant, user, agent, session, target: target.name, tool });
-      await this.#decide(context, target, tool, args);
-      return call();
+      await this.#deps.limits.take({ tenant, user, agent, session, target: target.name, tool });
+      return body();
     });
   }
 
+  async #admit(context: CallContext, target: Target, tool: string, args: Json, validate: boolean): Promise<void> {
+    await this.#deps.catalog.requirePinned(context, target, tool);
+    await this.#decide(context, target, tool, args);
+    if (validate) await this.#deps.catalog.checkArguments(context, target, tool, args);
+  }
+
   async #decide(context: CallContext, target: Target, tool: string, args: Json): Promise<void> {
-    if (this.#permissions === undefined) return;
+    const { permissions, approvals } = this.#deps;
+    if (permissions === undefined) return;
     const resource = `${target.name}/${tool}`;
     let decision: PermissionDecision;
     try {
-      decision = await this.#permissions.decide(context, { action: "tool.call", resource, arguments: args });
+      decision = await permissions.decide(context, { action: "tool.call", resource, arguments: args });
     } catch (error) {
       throw new GatewayError("GATEWAY_DENIED", `Whether ${resource} may be called could not be decided.`, {
         cause: error,
@@ -47,9 +96,39 @@ export class ToolAccess {
     }
     const { effect, reason } = decision;
     if (effect === "allow") return;
+    if (effect === "ask" && approvals !== undefined) return approvals.require(context, resource, args, reason);
     throw new GatewayError(
       effect === "ask" ? "GATEWAY_APPROVAL_NEEDED" : "GATEWAY_DENIED",
       `${resource} ${effect === "ask" ? "needs approval" : "is not permitted"}: ${reason}`,
+    );
+  }
+
+  /** A stream over the cap breaks off; anything else is not given at all. */
+  async #capped(target: Target, response: Response): Promise<Response> {
+    if (response.headers.get("content-type")?.startsWith("text/event-stream") !== true) {
+      const bytes = await response.arrayBuffer();
+      this.#cap(target, bytes.byteLength);
+      return new Response(bytes, response);
+    }
+    let total = 0;
+    const counted = response.body?.pipeThrough(
+      new TransformStream<Uint8Array, Uint8Array>({
+        transform: (chunk, controller) => {
+          total += chunk.byteLength;
+          this.#cap(target, total);
+          controller.enqueue(chunk);
+        },
+      }),
+    );
+    return new Response(counted, response);
+  }
+
+  #cap(target: Target, bytes: number): void {
+    const { maxOutputBytes = Number.POSITIVE_INFINITY } = this.#deps;
+    if (bytes <= maxOutputBytes) return;
+    throw new GatewayError(
+      "GATEWAY_OUTPUT_TOO_LARGE",
+      `Target ${target.name} answered with more than ${maxOutputBytes} bytes: ask for less.`,
     );
   }
 }

@@ -19,3 +19,5 @@ export function safeName(name: string): string {
 }
 
 export const isTargetName = (name: string): boolean => /^[A-Za-z0-9_-]{1,32}$/.test(name) && !name.includes(SEPARATOR);
+
+export const isAlias = (name: string): boolean => /^[A-Za-z0-9_-]{1,64}$/.test(name) && !name.includes(SEPARATOR);

@@ -2,7 +2,8 @@ import type { CallContext, Json } from "./dialect.ts";
 import { GatewayError } from "./errors.ts";
 import type { Target } from "./target.ts";
 import type { ToolAccess } from "./tool-access.ts";
-import { isTargetName, prefixedName, SEPARATOR } from "./tool-names.ts";
+import type { ToolCatalog } from "./tool-catalog.ts";
+import { isAlias, isTargetName, prefixedName, SEPARATOR } from "./tool-names.ts";
 import type { ToolDescription, ToolResult, ToolSource } from "./tool-source.ts";
 
 export interface ResolvedTool {
@@ -11,16 +12,40 @@ export interface ResolvedTool {
   readonly tool: string;
 }
 
+export interface ToolRegistryDeps {
+  readonly access: ToolAccess;
+  readonly catalog: ToolCatalog;
+  /** `target___tool` by the name under which it is offered instead. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** Whether a message to a single MCP server may go through as it is. */
+  readonly transparent?: boolean;
+}
+
 /** The targets of one gateway and the names under which their tools are offered. */
 export class ToolRegistry implements ToolSource {
   readonly #targets = new Map<string, Target>();
   readonly #access: ToolAccess;
+  readonly #catalog: ToolCatalog;
+  readonly #transparent: boolean;
+  readonly #aliases: ReadonlyMap<string, string>;
+  readonly #aliasOf: ReadonlyMap<string, string>;
   /** Names that had to be shortened, and so do not say by themselves what they mean. */
   readonly #shortened = new Map<string, ResolvedTool>();
   readonly #descriptions = new WeakMap<ToolDescription, ToolDescription>();
 
-  constructor({ access }: { readonly access: ToolAccess }) {
+  constructor({ access, catalog, aliases = {}, transparent = true }: ToolRegistryDeps) {
+    const wrong = Object.entries(aliases).find(([alias, name]) => !isAlias(alias) || !name.includes(SEPARATOR));
+    if (wrong !== undefined) {
+      throw new GatewayError(
+        "GATEWAY_INVALID",
+        `Alias ${JSON.stringify(wrong[0])}: 1 to 64 of a-z, A-Z, 0-9, _ and -, without ${SEPARATOR}, for a target${SEPARATOR}tool.`,
+      );
+    }
     this.#access = access;
+    this.#catalog = catalog;
+    this.#transparent = transparent;
+    this.#aliases = new Map(Object.entries(aliases));
+    this.#aliasOf = new Map(Object.entries(aliases).map(([alias, name]) => [name, alias]));
   }
 
   get targets(): readonly Target[] {
@@ -30,7 +55,8 @@ export class ToolRegistry implements ToolSource {
   /** The target to which messages go through as they are: there is only one, and it speaks MCP. */
   get passThrough(): Target | undefined {
     const [only] = this.#targets.values();
-    return this.#targets.size === 1 && only?.forward !== undefined ? only : undefined;
+    const through = this.#transparent && this.#aliases.size === 0 && this.#targets.size === 1;
+    return through && only?.forward !== undefined ? only : undefined;
   }
 
   target(name: string): Target | undefined {
@@ -61,15 +87,26 @@ export class ToolRegistry implements ToolSource {
 
   async list(context: CallContext): Promise<readonly ToolDescription[]> {
     const targets = this.targets;
-    const lists = await Promise.all(targets.map(async (target) => ({ target, tools: await target.list(context) })));
-    if (targets.length === 1) return lists[0]?.tools ?? [];
-    return lists.flatMap(({ target, tools }) =>
+    const lists = await Promise.all(
+      targets.map(async (target) => ({ target, tools: await this.#catalog.list(context, target) })),
+    );
+    if (targets.length === 1 && this.#aliases.size === 0) return lists[0]?.tools ?? [];
+    const offered = lists.flatMap(({ target, tools }) =>
       tools.map((tool) => {
-        const name = prefixedName(target.name, tool.name);
-        if (name !== target.name + SEPARATOR + tool.name) this.#shortened.set(name, { target, tool: tool.name });
-        return this.#renamed(tool, name);
+        const alias = this.#aliasOf.get(target.name + SEPARATOR + tool.name);
+        return { tool, alias, name: alias ?? this.#nameOf(target, tool) };
       }),
     );
+    return offered
+      .filter(({ name, alias }) => alias !== undefined || !this.#aliases.has(name))
+      .map(({ tool, name }) => this.#renamed(tool, name));
+  }
+
+  #nameOf(target: Target, { name: tool }: ToolDescription): string {
+    if (this.#targets.size === 1) return tool;
+    const name = prefixedName(target.name, tool);
+    if (name !== target.name + SEPARATOR + tool) this.#shortened.set(name, { target, tool });
+    return name;
   }
 
   /** The same object for the same tool, so that whoever indexes a list can tell that it has not changed. */
@@ -84,10 +121,17 @@ export class ToolRegistry implements ToolSource {
 
   async call(context: CallContext, name: string, args: Json): Promise<ToolResult> {
     const { target, tool } = await this.resolve(context, name);
-    return this.#access.run(context, target, tool, args, () => target.call(context, tool, args));
+    return this.#access.call(context, target, tool, args);
   }
 
   async resolve(context: CallContext, name: string): Promise<ResolvedTool> {
+    const meant = this.#aliases.get(name);
+    if (meant !== undefined) {
+      const [prefix = "", ...tool] = meant.split(SEPARATOR);
+      const target = this.#targets.get(prefix);
+      if (target === undefined) throw unknownTool(name);
+      return { target, tool: tool.join(SEPARATOR) };
+    }
     const [only] = this.#targets.values();
     if (this.#targets.size === 1 && only !== undefined) return { target: only, tool: name };
     const split = name.indexOf(SEPARATOR);

@@ -5,7 +5,9 @@ import { problemOf } from "../http/problem.ts";
 import { LimitedError } from "../limits/limits.ts";
 import type { ForwardedMessage, Target } from "../target.ts";
 import type { ToolAccess } from "../tool-access.ts";
+import type { ToolCatalog } from "../tool-catalog.ts";
 import type { ToolRegistry } from "../tool-registry.ts";
+import type { ToolSource } from "../tool-source.ts";
 import { checkModernHeaders, isModern } from "./modern.ts";
 import { LEGACY_VERSIONS, META, MODERN_VERSION, RPC, type RpcId, type RpcMessage } from "./protocol.ts";
 import { rpcError, rpcResult } from "./rpc-response.ts";
@@ -13,7 +15,14 @@ import type { SealedSessions } from "./sealed-sessions.ts";
 
 export interface McpEndpointDeps {
   readonly registry: ToolRegistry;
+  /** What `/mcp` offers: the registry, or a search in front of it. */
+  readonly tools: ToolSource;
+  readonly catalog: ToolCatalog;
   readonly access: ToolAccess;
+  /** Whether messages may go through to MCP servers as they are. */
+  readonly transparent: boolean;
+  /** Whether an MCP server's own list may be shown as it is. */
+  readonly ownLists: boolean;
   readonly sessions: SealedSessions;
   readonly maxBodyBytes: number;
 }
@@ -26,12 +35,20 @@ const FORWARDED = ["content-type", "accept", "mcp-protocol-version", "mcp-method
 /** One URL over all targets, in both revisions of the protocol. */
 export class McpEndpoint {
   readonly #registry: ToolRegistry;
+  readonly #tools: ToolSource;
+  readonly #catalog: ToolCatalog;
+  readonly #transparent: boolean;
+  readonly #ownLists: boolean;
   readonly #access: ToolAccess;
   readonly #sessions: SealedSessions;
   readonly #maxBodyBytes: number;
 
-  constructor({ registry, access, sessions, maxBodyBytes }: McpEndpointDeps) {
+  constructor({ registry, tools, catalog, access, transparent, ownLists, sessions, maxBodyBytes }: McpEndpointDeps) {
     this.#registry = registry;
+    this.#tools = tools;
+    this.#catalog = catalog;
+    this.#transparent = transparent;
+    this.#ownLists = ownLists;
     this.#access = access;
     this.#sessions = sessions;
     this.#maxBodyBytes = maxBodyBytes;
@@ -39,7 +56,7 @@ export class McpEndpoint {
 
   /** `target` narrows the endpoint to one of them. */
   async handle(context: CallContext, request: Request, target?: Target): Promise<Response> {
-    const through = target ?? this.#registry.passThrough;
+    const through = this.#transparent ? (target ?? this.#registry.passThrough) : undefined;
     if (request.method !== "POST") return this.#withoutBody(context, request, through);
     if (!/^application\/json\s*(;|$)/i.test(request.headers.get("content-type") ?? "")) {
       return rpcError(null, RPC.refused, "Content-Type must be application/json.", { status: 415 });
@@ -94,12 +111,13 @@ export class McpEndpoint {
       const mismatch = checkModernHeaders(request.headers, message);
       if (mismatch !== undefined) return mismatch;
     }
+    if (message.method === "tools/list" && !this.#ownLists) return this.#answer(context, request, message, target);
     if (message.method !== "tools/call") return this.#pass(context, request, target, "POST", body);
     const { name, arguments: args } = message.params ?? {};
     if (typeof name !== "string") {
       return rpcError(message.id ?? null, RPC.invalidParams, "params.name must be a string.");
     }
-    return this.#access.run(context, target, name, args ?? {}, () =>
+    return this.#access.forward(context, target, name, args ?? {}, () =>
       this.#pass(context, request, target, "POST", body),
     );
   }
@@ -163,8 +181,8 @@ export class McpEndpoint {
         if (!modern) break;
         return this.#complete(id, modern, { supportedVersions: [MODERN_VERSION], capabilities: CAPABILITIES });
       case "tools/list": {
-        const tools = await (target ?? this.#registry).list(context);
-        return this.#complete(id, modern, { tools: tools as unknown as Json });
+        const tools = target === undefined ? this.#tools.list(context) : this.#catalog.list(context, target);
+        return this.#complete(id, modern, { tools: (await tools) as unknown as Json });
       }
       case "tools/call":
         return this.#call(context, id, modern, params, target);
@@ -184,8 +202,8 @@ export class McpEndpoint {
     if (typeof name !== "string") return rpcError(id, RPC.invalidParams, "params.name must be a string.");
     const result =
       target === undefined
-        ? await this.#registry.call(context, name, args)
-        : await this.#access.run(context, target, name, args, () => target.call(context, name, args));
+        ? await this.#tools.call(context, name, args)
+        : await this.#access.call(context, target, name, args);
     return rpcResult(id, modern ? { ...result, resultType: "complete", _meta: identity } : result);
   }
 

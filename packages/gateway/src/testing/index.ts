@@ -1,4 +1,5 @@
 export { type AgentSessionsConformanceOptions, agentSessionsConformance } from "./agent-sessions-conformance.ts";
+export { type ApprovalStoreConformanceOptions, approvalStoreConformance } from "./approval-store-conformance.ts";
 export {
   type CredentialInjectorConformanceOptions,
   credentialInjectorConformance,
