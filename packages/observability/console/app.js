@@ -1,132 +1,7 @@
-const $ = (id) => document.getElementById(id);
-
-/** Elements from data: texts only ever become text nodes. */
-function h(tag, props = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(props)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name.startsWith("aria-")) element.setAttribute(name, String(value));
-    else if (value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : String(value));
-  }
-  element.append(...children.map((child) => (child instanceof Node ? child : document.createTextNode(clean(child)))));
-  return element;
-}
-const clean = (value) => String(value ?? "").replace(/[\u202a-\u202e\u2066-\u2069\u200b-\u200f]/g, "\u00b7");
-
-let sayTimer;
-function say(text) {
-  $("say").textContent = clean(text);
-  clearTimeout(sayTimer);
-  sayTimer = setTimeout(() => {
-    $("say").textContent = "";
-  }, 6000);
-}
-
-async function call(path, options) {
-  let response;
-  try {
-    response = await fetch(`api/${path}`, options);
-  } catch {
-    throw new Error("The server cannot be reached. What is shown stays; it will be tried again.");
-  }
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(body.message ?? `The server answered ${response.status}.`);
-  return body;
-}
-const post = (path, body) =>
-  call(path, {
-    method: "POST",
-    headers: { "content-type": "application/json", "x-ashlar-console": "1" },
-    body: JSON.stringify(body),
-  });
-
-/** Shows only the rows in sight; moved and opened by keyboard. */
-class VirtualList {
-  constructor(element, { height, row, choose, near }) {
-    Object.assign(this, { element, height, row, choose, near, items: [], selected: -1 });
-    this.space = h("div", { role: "presentation" });
-    element.replaceChildren(this.space);
-    element.addEventListener("scroll", () => this.soon());
-    element.addEventListener("keydown", (event) => this.key(event));
-    new ResizeObserver(() => this.soon()).observe(element);
-  }
-  set(items) {
-    this.items = items;
-    this.soon();
-  }
-  soon() {
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = undefined;
-      this.draw();
-    });
-  }
-  draw() {
-    const { element, height, items } = this;
-    this.space.style.height = `${items.length * height}px`;
-    const first = Math.max(0, Math.floor(element.scrollTop / height) - 4);
-    const last = Math.min(items.length, Math.ceil((element.scrollTop + element.clientHeight) / height) + 4);
-    const rows = [];
-    for (let index = first; index < last; index++) {
-      const row = this.row(items[index], index);
-      row.id = `${element.id}-${index}`;
-      row.style.top = `${index * height}px`;
-      row.style.height = `${height}px`;
-      row.setAttribute("role", "option");
-      row.setAttribute("aria-posinset", index + 1);
-      row.setAttribute("aria-setsize", items.length);
-      row.setAttribute("aria-selected", index === this.selected);
-      row.addEventListener("click", () => this.select(index, true));
-      rows.push(row);
-    }
-    this.space.replaceChildren(...rows);
-    if (this.selected >= 0) element.setAttribute("aria-activedescendant", `${element.id}-${this.selected}`);
-    if (last >= items.length - 20) this.near?.();
-  }
-  select(index, open) {
-    if (index < 0 || index >= this.items.length) return;
-    this.selected = index;
-    const top = index * this.height;
-    const { scrollTop, clientHeight } = this.element;
-    if (top < scrollTop) this.element.scrollTop = top;
-    else if (top + this.height > scrollTop + clientHeight) this.element.scrollTop = top + this.height - clientHeight;
-    this.soon();
-    if (open) this.choose?.(this.items[index], index);
-  }
-  key(event) {
-    const page = Math.max(1, Math.floor(this.element.clientHeight / this.height) - 1);
-    const to = {
-      ArrowDown: this.selected + 1,
-      j: this.selected + 1,
-      ArrowUp: this.selected - 1,
-      k: this.selected - 1,
-      PageDown: this.selected + page,
-      PageUp: this.selected - page,
-      Home: 0,
-      End: this.items.length - 1,
-    }[event.key];
-    if (event.key === "Enter") this.select(this.selected, true);
-    else if (to === undefined) return;
-    else
-      this.select(
-        Math.max(0, Math.min(to, this.items.length - 1)),
-        this.element.id === "events" || this.element.id === "spans",
-      );
-    event.preventDefault();
-  }
-}
-
-function duration(ms) {
-  if (ms < 0) return `-${duration(-ms)}`;
-  if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
-  if (ms < 60000) return `${(ms / 1000).toFixed(1)} s`;
-  if (ms < 3600000) return `${Math.floor(ms / 60000)} min ${Math.floor((ms % 60000) / 1000)} s`;
-  return `${Math.floor(ms / 3600000)} h ${Math.floor((ms % 3600000) / 60000)} min`;
-}
-const since = (event, before) => {
-  const gap = before === undefined ? 0 : event.at - before.at;
-  return gap < 0 ? `clock ${duration(gap)}` : `+${duration(gap)}`;
-};
-const time = (at) => new Date(at).toLocaleString(undefined, { dateStyle: "short", timeStyle: "medium" });
+import { $, call, duration, h, line, money, pairs, post, say, since, time, tone, VirtualList } from "./base.js";
+import { showComparison } from "./comparison.js";
+import { showEvaluations } from "./evaluations.js";
+import { Transcript } from "./transcript.js";
 
 const state = { me: { actions: false }, sessions: [], cursor: undefined, loading: false, open: undefined };
 
@@ -185,27 +60,6 @@ function showSessions() {
   sessions.set(shown);
 }
 
-/** What an event says in one line. */
-function line({ body, blob }) {
-  if (blob) return `${blob.mediaType}, ${blob.bytes} bytes`;
-  if (body === undefined || body === null) return "";
-  if (typeof body !== "object") return String(body);
-  const first = ["name", "tool", "model", "reason", "text", "message", "content", "result", "output"].filter(
-    (key) => body[key] !== undefined,
-  );
-  const keys = first.length > 0 ? first : Object.keys(body).slice(0, 5);
-  return keys
-    .map((key) => (typeof body[key] === "string" ? body[key] : `${key} ${JSON.stringify(body[key])}`))
-    .join("  ")
-    .slice(0, 300);
-}
-const tone = (type) =>
-  /fail|error|denied|killed/.test(type)
-    ? " bad"
-    : /approval|waiting|retry|recovered|uncertain/.test(type)
-      ? " warn"
-      : "";
-
 async function open(id) {
   state.open?.stop();
   const view = { id, events: [], spans: [], stop: () => view.source?.close() };
@@ -232,6 +86,7 @@ async function open(id) {
   const facts = h("div", { class: "facts" });
   const approvals = h("div", { id: "approvals" });
   const live = h("span", { class: "live" }, "loading");
+  const transcript = new Transcript();
   const tab = (name, label) =>
     h(
       "button",
@@ -240,6 +95,7 @@ async function open(id) {
     );
   const summary = state.sessions.find((each) => each.id === id);
   const action = (label, kind, run) => h("button", { class: kind, onclick: run }, label);
+  const compare = h("span", {});
   const chosen = () => view.events[events.selected]?.seq ?? view.events.at(-1)?.seq ?? 0;
   $("main").replaceChildren(
     h(
@@ -262,6 +118,23 @@ async function open(id) {
                 },
               ),
             ),
+            state.me.check
+              ? action("Check", "", () =>
+                  act(
+                    () => post(`sessions/${encodeURIComponent(id)}/check`, {}),
+                    ({ agrees, differences }) => {
+                      const [first] = differences;
+                      say(
+                        agrees
+                          ? "Checked: today's code does what the record says."
+                          : `Differs from the record in ${differences.length} places, first at event ${first?.seq}: ${first?.message}`,
+                      );
+                      const index = view.events.findIndex(({ seq }) => seq === first?.seq);
+                      if (index >= 0) events.select(index, true);
+                    },
+                  ),
+                )
+              : "",
             action("Kill", "danger", () =>
               confirmed(
                 "Kill the session?",
@@ -272,11 +145,19 @@ async function open(id) {
             ),
           )
         : "",
+      compare,
     ),
     approvals,
     h("div", { class: "scrub" }, canvas, range, output),
-    h("div", { class: "tabs", role: "tablist" }, tab("events", "Timeline"), tab("spans", "Spans"), live),
-    h("div", { class: "body" }, list, spanList, aside),
+    h(
+      "div",
+      { class: "tabs", role: "tablist" },
+      tab("events", "Timeline"),
+      tab("transcript", "Transcript"),
+      tab("spans", "Spans"),
+      live,
+    ),
+    h("div", { class: "body" }, list, spanList, transcript.element, aside),
   );
 
   const events = new VirtualList(list, {
@@ -336,8 +217,10 @@ async function open(id) {
   function show(name) {
     list.hidden = name !== "events";
     spanList.hidden = name !== "spans";
-    for (const each of ["events", "spans"]) $(`tab-${each}`).setAttribute("aria-selected", each === name);
-    (name === "events" ? events : spans).soon();
+    transcript.element.hidden = name !== "transcript";
+    for (const each of ["events", "transcript", "spans"]) $(`tab-${each}`).setAttribute("aria-selected", each === name);
+    if (name === "transcript") transcript.draw();
+    ({ events, spans })[name]?.soon();
   }
   view.show = show;
   function detail(event) {
@@ -385,6 +268,7 @@ async function open(id) {
   }
   function changed() {
     events.set(view.events);
+    transcript.set(view.events);
     const last = view.events.at(-1);
     if (last === undefined) return;
     range.min = view.events[0].seq;
@@ -411,6 +295,22 @@ async function open(id) {
       ...(cost > 0
         ? [fact("Cost", money({ micros: cost, currency: view.spans.find(({ price }) => price).price.currency }))]
         : []),
+    );
+    const origin = view.events.find(({ type, body }) => type === "session.forked" && body?.from)?.body.from;
+    compare.replaceChildren(
+      ...(origin === undefined
+        ? []
+        : [
+            h(
+              "button",
+              {
+                onclick: () => {
+                  location.hash = `compare/${encodeURIComponent(origin)}/${encodeURIComponent(id)}`;
+                },
+              },
+              "Compare with origin",
+            ),
+          ]),
     );
     pending();
   }
@@ -494,17 +394,6 @@ function inTreeOrder(found) {
   }
   return ordered.concat(found.filter(({ spanId }) => !seen.has(spanId)).map((span) => ({ ...span, depth: 0 })));
 }
-const money = ({ micros, currency }) =>
-  `${(micros / 1e6).toFixed(micros < 10000 ? 6 : micros < 1e6 ? 4 : 2)} ${currency}`;
-const pairs = (values) =>
-  h(
-    "dl",
-    {},
-    ...Object.entries(values)
-      .filter(([, value]) => value !== undefined && value !== "")
-      .flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
-  );
-
 async function act(run, then) {
   try {
     then(await run());
@@ -523,8 +412,13 @@ function confirmed(title, text, run, then) {
 }
 
 addEventListener("hashchange", () => {
-  const id = decodeURIComponent(location.hash.slice(1));
-  if (id !== "" && id !== "main") void open(id);
+  const [view, left, right] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  if (view === "" || view === "main") return;
+  if (view !== "compare" && view !== "evaluations") return void open(view);
+  state.open?.stop();
+  state.open = undefined;
+  if (view === "compare") void showComparison(left, right);
+  else void showEvaluations(left, right);
 });
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
@@ -533,6 +427,7 @@ addEventListener("keydown", (event) => {
     event.preventDefault();
   }
   if (event.key === "t") state.open?.show("events");
+  if (event.key === "m") state.open?.show("transcript");
   if (event.key === "s") state.open?.show("spans");
 });
 $("filters").addEventListener("submit", (event) => event.preventDefault());
@@ -545,5 +440,6 @@ const me = call("me").catch((error) => {
 });
 await more(true);
 state.me = await me;
+$("to-evaluations").hidden = state.me.evaluations !== true;
 if (location.hash.length > 1) dispatchEvent(new Event("hashchange"));
 else $("sessions").focus();

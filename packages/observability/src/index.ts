@@ -5,6 +5,7 @@ export {
   type SideFigures,
 } from "./comparison/compare-sessions.ts";
 export { type ConsoleHandlerOptions, consoleHandler } from "./console/console-handler.ts";
+export type { EvaluatedVersion } from "./console/side-by-side.ts";
 export { conventionProblems } from "./conventions/check-span.ts";
 export { GEN_AI_CONVENTIONS_VERSION } from "./conventions/gen-ai-model.ts";
 export type {
@@ -39,7 +40,7 @@ export {
   type PatternRedactorOptions,
   type RedactionRule,
 } from "./redaction/pattern-redactor.ts";
-export type { SessionControl } from "./session-control.ts";
+export type { SessionCheck, SessionControl } from "./session-control.ts";
 export type { BlobRef, SessionEvent } from "./session-event.ts";
 export type { SessionReader, SessionSummary } from "./session-reader.ts";
 export type { SpanAttributes, SpanRecord, SpanRecordEvent, SpanRecordKind, SpanRecordStatus } from "./span-record.ts";

@@ -17,4 +17,12 @@ export interface SessionControl {
     session: string,
     options: { readonly afterSeq: number; readonly effects: "recorded" | "live" },
   ): Promise<{ readonly id: string }>;
+  /** Plays the record against today's code without any effect, and says where they part. Absent where nothing can. */
+  check?(context: CallContext, session: string): Promise<SessionCheck>;
+}
+
+export interface SessionCheck {
+  readonly agrees: boolean;
+  /** In order of `seq`: the event from which on the code does otherwise, and what. */
+  readonly differences: readonly { readonly seq: number; readonly message: string }[];
 }

@@ -6,6 +6,7 @@ import type { SessionControl } from "../session-control.ts";
 
 const bodies = {
   kill: z.strictObject({}),
+  check: z.strictObject({}),
   fork: z.strictObject({ afterSeq: z.number().int().nonnegative() }),
   answer: z.strictObject({
     request: z.string().min(1).max(256),
@@ -21,7 +22,7 @@ interface Action {
   readonly permissions: Permissions | undefined;
 }
 
-/** Fork, kill and answer. Only a page of the same origin can send the header that is asked for. */
+/** Fork, check, kill and answer. Only a page of the same origin can send the header that is asked for. */
 export async function act(
   request: Request,
   context: CallContext,
@@ -40,6 +41,11 @@ export async function act(
     throw new ObservabilityError("OBSERVABILITY_INVALID", `The action ${action} was not understood.`);
   const { effect, reason } = await permissions.decide(context, { action: `session.${action}`, resource: session });
   if (effect !== "allow") throw new ObservabilityError("OBSERVABILITY_DENIED", `You may not do this: ${reason}`);
+  if (action === "check") {
+    if (control.check === undefined)
+      throw new ObservabilityError("OBSERVABILITY_NOT_FOUND", "Nothing here can check a session.");
+    return Response.json(await control.check(context, session));
+  }
   if (action === "kill") await control.kill(context, session);
   if (action === "fork") {
     const { afterSeq } = parsed.data as z.infer<typeof bodies.fork>;

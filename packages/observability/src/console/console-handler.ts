@@ -8,18 +8,21 @@ import type { TraceStore } from "../trace-store.ts";
 import { act } from "./actions.ts";
 import { liveEvents } from "./live-events.ts";
 import { sessionSpans } from "./session-spans.ts";
+import { comparedEvaluations, comparedSessions, type EvaluatedVersion } from "./side-by-side.ts";
 import { page } from "./static-page.ts";
 
 export interface ConsoleHandlerOptions {
   readonly reader: SessionReader;
   /** Who looks: only sessions of this principal's tenant are shown. `undefined` is answered with 401. */
   authenticate(request: Request): Promise<Principal | undefined>;
-  /** With `permissions`: fork, kill, approve and deny. Without either the console only shows. */
+  /** With `permissions`: fork, check, kill, approve and deny. Without either the console only shows. */
   readonly control?: SessionControl;
-  /** Asked before each action: `session.kill`, `session.fork`, `session.answer` on the session. Only `allow` lets it happen. */
+  /** Asked before each action: `session.kill`, `session.fork`, `session.check`, `session.answer` on the session. Only `allow` lets it happen. */
   readonly permissions?: Permissions;
   readonly traces?: TraceStore;
   readonly pricing?: Pricing;
+  /** Evaluations of the caller's tenant by version, oldest first, to be shown side by side. */
+  readonly evaluations?: (context: CallContext) => Promise<readonly EvaluatedVersion[]>;
   /** Where it is mounted. `/console` when absent. */
   readonly path?: string;
   /** Between two looks for new events in a live view. 500 when absent. */
@@ -36,6 +39,7 @@ export function consoleHandler(options: ConsoleHandlerOptions): (request: Reques
     permissions,
     traces,
     pricing,
+    evaluations,
     path = "/console",
     liveEveryMs = 500,
     clock = systemClock,
@@ -53,7 +57,15 @@ export function consoleHandler(options: ConsoleHandlerOptions): (request: Reques
         .map(decodeURIComponent);
       if (api !== "api") return await page(request, api ?? "", path);
       if (kind === "me")
-        return json({ actions: control !== undefined && permissions !== undefined, traces: traces !== undefined });
+        return json({
+          actions: control !== undefined && permissions !== undefined,
+          check: control?.check !== undefined,
+          traces: traces !== undefined,
+          evaluations: evaluations !== undefined,
+        });
+      if (kind === "compare") return json(await comparedSessions(context, reader, url.searchParams));
+      if (kind === "evaluations")
+        return json(comparedEvaluations((await evaluations?.(context)) ?? [], url.searchParams));
       if (kind !== "sessions") return problem(404, "There is nothing here.");
       if (id === undefined) {
         const status = url.searchParams.get("status");

@@ -28,7 +28,18 @@ const handler = consoleHandler({
   permissions: { decide: async () => ({ effect, reason: "by the test's policy" }) },
   authenticate: async (request) => (request.headers.get("x-stranger") ? undefined : acme.principal),
   liveEveryMs: 20,
+  evaluations: async () => [
+    { version: "1", evaluations: evaluated([0.4, 0.5, 0.6]) },
+    { version: "2", evaluations: evaluated([0.9, 1, 0.9]) },
+  ],
 });
+const evaluated = (scores: readonly number[]) =>
+  scores.map((score, index) => ({
+    id: `T-${index}`,
+    session: "ses_000003",
+    evaluator: "refunds what is owed",
+    judgement: { score },
+  }));
 
 const EVIL = `<img src=x onerror="document.title='owned'"><svg onload="document.title='owned'"><script>document.title='owned'</script>[x](javascript:document.title='owned')`;
 const types = [
@@ -236,6 +247,97 @@ describeWith([parts.chromium], "the console in Chromium", () => {
     }
     await one.close();
     await two.close();
+  });
+
+  test("a transcript, a fork beside its origin, a check against the record, evaluations side by side", async () => {
+    addSession(960, 3);
+    sessions.append("ses_000960", "agent.message", { text: "Refunded." });
+    const page = await openPage("#ses_000960");
+    await page.locator(".event").first().waitFor();
+    await page.keyboard.press("m");
+    await page.locator(".said.agent", { hasText: "Refunded." }).waitFor();
+    await picture(page, "transcript");
+    await page.getByRole("button", { name: "Check" }).click();
+    await page.locator("#say", { hasText: "does what the record says" }).waitFor();
+
+    const { id } = await sessions.fork(acme, "ses_000960", { afterSeq: 3 });
+    sessions.append(id, "session.forked", { from: "ses_000960" });
+    sessions.append(id, "agent.message", { text: "We are sorry." });
+    await page.goto(`${base}#${id}`);
+    await page.getByRole("button", { name: "Compare with origin" }).click();
+    await page.locator(".pair.changed", { hasText: "We are sorry." }).click();
+    await page.locator("aside", { hasText: "Refunded." }).waitFor();
+    await page.locator(".head", { hasText: "The first 3 events are the same." }).waitFor();
+    await picture(page, "side-by-side");
+
+    await page.getByRole("link", { name: "Evaluations" }).click();
+    await page.locator("tr.better", { hasText: "0.43" }).waitFor();
+    expect(await page.locator("tbody tr").count()).toBe(4);
+    await picture(page, "evaluations");
+    await page.close();
+  });
+
+  hostile("a stale page acting on an ended session", {
+    control: "the page that lost its live view still offers the action, and sends it",
+    async unguarded() {
+      addSession(970, 2, { status: "running" });
+      const stale = await openPage("#ses_000970");
+      await stale.route("**/live**", (route) => route.abort());
+      await stale.reload();
+      await stale.locator(".event").first().waitFor();
+      await sessions.kill(acme, "ses_000970");
+      await stale.getByRole("button", { name: "Kill" }).click();
+      const sent = stale.waitForRequest(/\/kill$/);
+      await stale.getByRole("button", { name: "Confirm" }).click();
+      await sent;
+      await stale.close();
+    },
+    async guarded() {
+      addSession(971, 2, { status: "running" });
+      sessions.append("ses_000971", "approval.requested", { request: "apr_2", name: "tickets.refund" });
+      const stale = await openPage("#ses_000971");
+      await stale.route("**/live**", (route) => route.abort());
+      await stale.reload();
+      await stale.locator(".approval").waitFor();
+      await sessions.kill(acme, "ses_000971");
+      const { items: before } = await sessions.events(acme, "ses_000971");
+      await stale.getByRole("button", { name: "Kill" }).click();
+      await stale.getByRole("button", { name: "Confirm" }).click();
+      await stale.locator("#say", { hasText: "ended already" }).waitFor();
+      await stale.getByRole("button", { name: "Approve" }).click();
+      await stale.locator("#say", { hasText: "ended already" }).waitFor();
+      expect((await sessions.events(acme, "ses_000971")).items).toEqual(before);
+      await stale.close();
+      const fresh = await openPage("#ses_000971");
+      await fresh.locator(".event").first().waitFor();
+      expect(await fresh.locator(".approval").count()).toBe(0);
+      await fresh.close();
+    },
+  });
+
+  hostile("clock skew between machines in the page", {
+    control: "by their clocks alone the events stand in another order than they were written",
+    async unguarded() {
+      const at = (seq: number) => (seq === 2 ? start - 60_000 : start + seq);
+      expect([1, 2, 3].toSorted((a, b) => at(a) - at(b))).toEqual([2, 1, 3]);
+    },
+    async guarded() {
+      const id = "ses_000980";
+      const skewed = [1, 2, 3].map((seq) =>
+        sessionEventFixture({
+          session: id,
+          seq,
+          at: seq === 2 ? start - 60_000 : start + seq,
+          body: { text: `e${seq}` },
+        }),
+      );
+      sessions.add({ id, agent: "skewed", status: "idle", startedAt: start, activeMs: 1 }, skewed);
+      const page = await openPage(`#${id}`);
+      await page.locator(".event", { hasText: "clock -1 min" }).waitFor();
+      const texts = await page.locator(".event .text").allTextContents();
+      expect(texts).toEqual(["e1", "e2", "e3"]);
+      await page.close();
+    },
   });
 
   hostile("markup and links in every field a user, model or tool can fill", {

@@ -3,6 +3,10 @@ import { readFile } from "node:fs/promises";
 const types = {
   "index.html": "text/html; charset=utf-8",
   "app.js": "text/javascript; charset=utf-8",
+  "base.js": "text/javascript; charset=utf-8",
+  "comparison.js": "text/javascript; charset=utf-8",
+  "evaluations.js": "text/javascript; charset=utf-8",
+  "transcript.js": "text/javascript; charset=utf-8",
   "app.css": "text/css; charset=utf-8",
 } as const;
 

@@ -1,5 +1,5 @@
 import type { CallContext, Page } from "../dialect.ts";
-import type { SessionControl } from "../session-control.ts";
+import type { SessionCheck, SessionControl } from "../session-control.ts";
 import type { SessionEvent } from "../session-event.ts";
 import type { SessionReader, SessionSummary } from "../session-reader.ts";
 
@@ -25,7 +25,14 @@ export class InMemorySessions implements SessionReader, SessionControl {
     const last = recorded?.events.at(-1);
     if (recorded === undefined || last === undefined) throw fail("not_found", `There is no session ${session}.`);
     const { idempotencyKey: _, ...rest } = last;
-    recorded.events.push({ ...rest, seq: last.seq + 1, id: `evt_${last.seq + 1}`, type, body, at: last.at + 1 });
+    recorded.events.push({
+      ...rest,
+      seq: last.seq + 1,
+      id: `evt_${session}_${last.seq + 1}`,
+      type,
+      body,
+      at: last.at + 1,
+    });
   }
 
   async list({ principal }: CallContext, query: Parameters<SessionReader["list"]>[1]): Promise<Page<SessionSummary>> {
@@ -68,7 +75,8 @@ export class InMemorySessions implements SessionReader, SessionControl {
     request: string,
     answer: { readonly allow: boolean; readonly message?: string },
   ): Promise<void> {
-    const { events } = this.#of(context, session);
+    const { events, summary } = this.#of(context, session);
+    if (summary.status.startsWith("ended")) throw fail("conflict", "The session has ended already.");
     const answered = events.some(
       ({ type, body }) => type === "approval.answered" && (body as { request?: unknown }).request === request,
     );
@@ -86,6 +94,12 @@ export class InMemorySessions implements SessionReader, SessionControl {
     const copies = events.filter(({ seq }) => seq <= afterSeq).map((event) => ({ ...event, session: id }));
     this.add({ ...summary, id, status: "idle" }, copies, tenant);
     return { id };
+  }
+
+  /** Its events agree with themselves. */
+  async check(context: CallContext, session: string): Promise<SessionCheck> {
+    this.#of(context, session);
+    return { agrees: true, differences: [] };
   }
 
   #of({ principal }: CallContext, session: string): Recorded {
