@@ -31,6 +31,9 @@ export type { Facet, Facets, LimitRule, LimitsOptions } from "./limits/limits.ts
 export type { PermissionDecision, PermissionRequest, Permissions } from "./permissions.ts";
 export type { ModelUsage, Pricing } from "./pricing.ts";
 export type { Quota, RateDecision, RateLimiter } from "./rate-limiter.ts";
+export { type CacheOptions, type CacheRule, cached } from "./resilience/cached.ts";
+export type { BreakerOptions } from "./resilience/circuit-breaker.ts";
+export { type ResilienceOptions, type RetryOptions, resilient } from "./resilience/resilient.ts";
 export { searchedTools } from "./searched-tools.ts";
 export type { StandardResult, StandardSchema } from "./standard-schema.ts";
 export type { ForwardedMessage, Target, TargetAuth, TargetFactory, TargetParts } from "./target.ts";
