@@ -55,10 +55,11 @@ export class Events {
     return this.#deps.transactions.run(scope, async () => {
       const at = keys.session(parsed.actor, parsed.session, parsed.branch);
       const { values } = await this.#deps.store.read(scope, {
-        keys: [at, keys.nextGroup, keys.definition(), ...(once === undefined ? [] : [once])],
+        keys: [at, keys.definition(), ...(once === undefined ? [] : [once])],
       });
-      const [head, nextGroup, definition, first] = values;
+      const [head, definition, first] = values;
       if (first !== undefined) return { result: await this.#first(scope, first) };
+      const nextGroup = head === undefined ? await this.#value(scope, keys.nextGroup) : undefined;
       const { row, batch } = this.#draft(parsed, { at, head, nextGroup, definition, once });
       return { batch, result: eventOf(row) };
     });
@@ -194,6 +195,10 @@ export class Events {
         : { expect: [{ key: found.once, value: undefined }], put: [{ key: found.once, value: row.id }] },
     );
     return { row, batch };
+  }
+
+  async #value(scope: Scope, key: string): Promise<string | undefined> {
+    return (await this.#deps.store.read(scope, { keys: [key] })).values[0];
   }
 
   /** What an idempotency key gave the first time. */

@@ -1,3 +1,4 @@
+export { ModelEmbedder, type ModelEmbedderDeps } from "./model-embedder.ts";
 export {
   episodeInstructions,
   ModelExtractor,

@@ -17,6 +17,8 @@ const MOST_STEMS = 10_000;
 const words = /[\p{L}\p{N}\p{M}]+/gu;
 const ascii = /^[\0-\x7f]*$/;
 const accents = /[\u0300-\u036f]+/g;
+/** Direction marks, joiners and soft hyphens: nobody sees them, so no word is cut by them. */
+const unseen = /\p{Cf}+/gu;
 /** Scripts written without spaces: a run of them is read as overlapping pairs. */
 const unspaced =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]+$/u;
@@ -36,7 +38,8 @@ export function termsOf(text: string): string[] {
   return terms;
 }
 
-const folded = (text: string): string => text.normalize("NFKD").replace(accents, "").normalize("NFC").toLowerCase();
+const folded = (text: string): string =>
+  text.normalize("NFKD").replace(accents, "").replace(unseen, "").normalize("NFC").toLowerCase();
 
 function stemOf(word: string): string {
   const known = stems.get(word);

@@ -30,13 +30,30 @@ test("a file outlives its store", async () => {
   expect(await memory.search(context, "m", { text: "heron" })).toHaveLength(1);
 });
 
-test("a newer file and a damaged one are refused with what to do", () => {
-  const newer = new Database(":memory:");
+test("a file of schema version 1 opens, is found in, and goes on", async () => {
+  const database = new Database(fresh());
+  database.exec(readFileSync(new URL("fixtures/version-1.sql", import.meta.url), "utf8"));
+  const memory = new Memory({ store: new SqliteMemoryStore({ database }) });
+  const search = async (text: string) => (await memory.search(context, "m", { text })).map((hit) => hit.text);
+  expect(await search("herons at lakes")).toEqual(["The heron waits by the lake."]);
+  expect(await search("where does Ada live")).toEqual(["Ada lives in Oslo"]);
+  expect(await memory.documents.read(context, "m", "/notes/ada.md")).toMatchObject({ text: "Likes herons." });
+  await memory.events.append(context, "m", said("another heron"));
+  expect(await search("heron")).toHaveLength(2);
+});
+
+test("a newer file is refused and left as it was, a damaged one is refused, with what to do", () => {
+  const newerPath = fresh();
+  const newer = new Database(newerPath);
   new SqliteMemoryStore({ database: newer });
-  newer.exec("UPDATE ashlar_schema SET version = 99");
+  newer.exec("UPDATE ashlar_schema SET version = 99; CREATE TABLE memory_of_the_future (v)");
+  newer.pragma("wal_checkpoint(TRUNCATE)");
+  const before = readFileSync(newerPath);
   expect(() => new SqliteMemoryStore({ database: newer })).toThrow(
     expect.objectContaining({ code: "MEMORY_SCHEMA_NEWER" }),
   );
+  newer.close();
+  expect(readFileSync(newerPath).equals(before)).toBe(true);
   const path = fresh();
   writeFileSync(path, "this is no database, and never was one".repeat(200));
   expect(() => new SqliteMemoryStore({ database: new Database(path) })).toThrow(
