@@ -61,7 +61,7 @@ export interface SandboxFiles {
     options?: { readonly maxBytes?: number },
   ): Promise<{ readonly bytes: number }>;
   download(path: string, options?: { readonly maxBytes?: number }): Promise<ReadableStream<Uint8Array>>;
-  /** A gzip-compressed tar archive of a folder; default the workspace. */
+  /** A gzip-compressed tar archive of a folder, of at most 1 GiB and 100,000 entries; default the workspace. */
   pack(path?: string): Promise<ReadableStream<Uint8Array>>;
   /**
    * Unpacks `tar`, `tar.gz` or `zip`, told by content. Entries that would leave the folder, links, devices, and

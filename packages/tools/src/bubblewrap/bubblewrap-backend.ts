@@ -32,6 +32,8 @@ export interface BubblewrapBackendDeps {
   readonly bwrap?: string;
   readonly python?: string;
   readonly node?: string;
+  /** Where control groups are mounted. Default `/sys/fs/cgroup`; what cannot be held there is reported. */
+  readonly cgroups?: string;
 }
 
 /** Linux namespaces through `bwrap`, filtered system calls, control groups where they can be had. */
@@ -181,7 +183,7 @@ export class BubblewrapBackend implements SandboxBackend {
     this.#node = findNode(this.#deps.node === undefined ? undefined : [this.#deps.node]);
     this.#skeleton = makeSkeleton();
     chmodSync(this.#skeleton, 0o755);
-    this.#cgroups = findCgroups();
+    this.#cgroups = findCgroups(this.#deps.cgroups);
     try {
       const sandbox = await this.#start({ principal: { tenant: "ashlar-probe" } }, {}, this.#capabilities());
       try {

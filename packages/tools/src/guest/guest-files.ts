@@ -103,7 +103,7 @@ export function guestFiles(open: () => GuestChannel): SandboxFiles {
       bytes: Number((await feed("write", { path, maxBytes }, source)).bytes),
     }),
     download: (path, { maxBytes = STREAM_BYTES } = {}) => stream("read", { path, maxBytes }),
-    pack: (path = ".") => stream("pack", { path }),
+    pack: (path = ".") => stream("pack", { path, maxBytes: STREAM_BYTES }),
     async unpack(archive, path = ".", { maxBytes = STREAM_BYTES, maxEntries = 100_000 } = {}) {
       const made = await feed("unpack", { path, maxBytes, maxEntries }, archive);
       return { files: Number(made.files), bytes: Number(made.bytes) };

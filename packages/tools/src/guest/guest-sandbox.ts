@@ -1,24 +1,22 @@
 import type { Server } from "node:net";
-import { StringDecoder } from "node:string_decoder";
 import type { Capabilities } from "../capabilities.ts";
 import type { CommandResult, ExecOptions, SandboxProcess, SpawnOptions } from "../command.ts";
 import type { CallContext, Clock } from "../dialect.ts";
 import type { EgressLink } from "../egress.ts";
 import { ToolsError } from "../errors.ts";
-import type { Execution, ExecutionContext, Language, MimeBundle, RunOptions } from "../execution.ts";
+import type { Execution, ExecutionContext, Language, RunOptions } from "../execution.ts";
 import type { NetworkMode, NetworkPolicy } from "../network-policy.ts";
 import type { Endpoint, Sandbox } from "../sandbox.ts";
 import type { SandboxFiles } from "../sandbox-files.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
 import type { Workspaces } from "../workspaces.ts";
 import { GuestChannel } from "./channel.ts";
+import { executeCode, executeCommand, settings } from "./execute.ts";
 import { exposePort } from "./expose.ts";
 import { guestFiles } from "./guest-files.ts";
 import { startProcess } from "./guest-process.ts";
 import { guestProgram, guestSource, kernels, type Launch } from "./launch.ts";
 
-/** Code that takes no interrupt is killed after this, and its variables with it. */
-const INTERRUPT_GRACE_MS = 1000;
 const FORWARD_PORT = 3128;
 const WIDTH: Readonly<Record<NetworkMode, number>> = { none: 0, allow: 1, packages: 1, open: 2 };
 
@@ -161,47 +159,8 @@ export class GuestSandbox implements Sandbox {
   }
 
   async exec(command: readonly string[], options: ExecOptions = {}): Promise<CommandResult> {
-    const channel = this.#open();
-    const { limits } = this.#deps.spec;
-    const started = this.#deps.clock.now();
-    const limit = options.maxOutputBytes ?? limits?.outputBytes ?? 1024 * 1024;
-    const output = new Output(options.onOutput);
-    const stdin = typeof options.stdin === "string" ? Buffer.from(options.stdin) : options.stdin;
-    const call = channel.call(
-      "spawn",
-      { command, limit, ...settings(options) },
-      {
-        onData(number, data) {
-          output.add(number, data);
-          call.grant(number, data.length);
-        },
-      },
-    );
-    const kill = (): void => void channel.call("signal", { task: call.id, signal: "SIGKILL" }).result.catch(() => {});
-    let timedOut = false;
-    const release = this.#deadline(options.timeoutMs ?? limits?.wallTimeMs ?? 60_000, options.signal, (aborted) => {
-      timedOut = !aborted;
-      kill();
-    });
-    try {
-      if (stdin !== undefined) void call.send(stdin).then(() => call.end());
-      else call.end();
-      const result = await call.result;
-      options.signal?.throwIfAborted();
-      return {
-        ...(typeof result.signal === "string" ? { signal: result.signal } : {}),
-        ...(typeof result.code === "number" ? { exitCode: result.code } : {}),
-        stdout: output.text(1),
-        stderr: output.text(2),
-        truncated: Number(result.dropped ?? 0) > 0,
-        timedOut,
-        durationMs: this.#deps.clock.now() - started,
-      };
-    } catch (error) {
-      throw options.signal?.aborted ? cancelled(options.signal) : error;
-    } finally {
-      release();
-    }
+    const executor = { channel: this.#open(), clock: this.#deps.clock, limits: this.#deps.spec.limits };
+    return await executeCommand(executor, command, options);
   }
 
   async spawn(command: readonly string[], options: SpawnOptions = {}): Promise<SandboxProcess> {
@@ -302,121 +261,7 @@ export class GuestSandbox implements Sandbox {
 
   async #execute(context: string, language: Language, code: string, options: RunOptions): Promise<Execution> {
     const channel = this.#open();
-    if (options.signal?.aborted) throw cancelled(options.signal);
-    const { limits } = this.#deps.spec;
-    const started = this.#deps.clock.now();
-    const output = new Output(options.onOutput);
-    const results: MimeBundle[] = [];
-    let truncated = false;
-    let timedOut = false;
-    let killed = false;
-    const call = channel.call(
-      "run",
-      { context, language, code, limit: limits?.outputBytes ?? 1024 * 1024 },
-      {
-        onData(number, data) {
-          output.add(number, data);
-          call.grant(number, data.length);
-        },
-        onEvent(event) {
-          if (typeof event.dropped === "number") truncated ||= event.dropped > 0;
-          else results.push(bundleOf(event));
-        },
-      },
-    );
-    let releaseGrace = (): void => {};
-    const release = this.#deadline(options.timeoutMs ?? limits?.wallTimeMs ?? 60_000, options.signal, (aborted) => {
-      timedOut = !aborted;
-      call.cancel();
-      releaseGrace = this.#deadline(INTERRUPT_GRACE_MS, undefined, () => {
-        killed = true;
-        void channel.call("context.close", { context }).result.catch(() => {});
-      });
-    });
-    try {
-      const outcome = await call.result;
-      if (options.signal?.aborted) throw cancelled(options.signal);
-      const died = "died" in outcome;
-      const status = timedOut
-        ? "timeout"
-        : died
-          ? "died"
-          : outcome.status === "error" || outcome.status === "interrupted"
-            ? outcome.status
-            : "ok";
-      return {
-        status: killed && !timedOut ? "interrupted" : status,
-        context,
-        results,
-        stdout: output.text(1),
-        stderr: output.text(2),
-        truncated: truncated || outcome.cut === true,
-        ...(outcome.status === "error" ? { error: errorOf(outcome.error) } : {}),
-        stateLost: died,
-        durationMs: this.#deps.clock.now() - started,
-      };
-    } finally {
-      release();
-      releaseGrace();
-    }
-  }
-
-  #deadline(ms: number, signal: AbortSignal | undefined, reached: (aborted: boolean) => void): () => void {
-    const done = new AbortController();
-    this.#deps.clock.sleep(ms, { signal: done.signal }).then(
-      () => reached(false),
-      () => {},
-    );
-    const aborted = (): void => reached(true);
-    signal?.addEventListener("abort", aborted, { once: true });
-    if (signal?.aborted) aborted();
-    return () => {
-      done.abort();
-      signal?.removeEventListener("abort", aborted);
-    };
+    const executor = { channel, clock: this.#deps.clock, limits: this.#deps.spec.limits };
+    return await executeCode(executor, { context, language, code }, options);
   }
 }
-
-class Output {
-  readonly #pieces: Record<number, Buffer[]> = { 1: [], 2: [] };
-  readonly #decoders: Record<number, StringDecoder> = { 1: new StringDecoder("utf8"), 2: new StringDecoder("utf8") };
-  readonly #listener: ExecOptions["onOutput"];
-
-  constructor(listener: ExecOptions["onOutput"]) {
-    this.#listener = listener;
-  }
-
-  add(number: number, data: Buffer): void {
-    this.#pieces[number]?.push(Buffer.from(data));
-    const text = this.#listener === undefined ? "" : (this.#decoders[number]?.write(data) ?? "");
-    if (text !== "") this.#listener?.({ stream: number === 1 ? "stdout" : "stderr", text });
-  }
-
-  text(number: number): string {
-    return Buffer.concat(this.#pieces[number] ?? []).toString("utf8");
-  }
-}
-
-const settings = ({ cwd, environment }: SpawnOptions): Record<string, unknown> => ({
-  ...(cwd === undefined ? {} : { cwd }),
-  ...(environment === undefined ? {} : { environment }),
-});
-
-function bundleOf({ kind, data }: Record<string, unknown>): MimeBundle {
-  const forms = Object.entries(typeof data === "object" && data !== null ? data : {}).map(([media, form]) => [
-    media,
-    String(form),
-  ]);
-  return { kind: kind === "value" ? "value" : "display", data: Object.fromEntries(forms) };
-}
-
-function errorOf(value: unknown): { name: string; message: string; traceback: string } {
-  const { name, message, traceback } = (typeof value === "object" && value !== null ? value : {}) as Record<
-    string,
-    unknown
-  >;
-  return { name: String(name), message: String(message), traceback: String(traceback) };
-}
-
-const cancelled = (signal: AbortSignal): ToolsError =>
-  new ToolsError("TOOLS_CANCELLED", "The call was cancelled.", { cause: signal.reason });

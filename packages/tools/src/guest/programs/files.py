@@ -1,6 +1,7 @@
 """File work, done with the rights of the sandbox and on its own view of files."""
 
 NAME_MAX = 4096
+ENTRIES_MAX = 100000
 
 
 def resolve(guest, path, parent_only=False):
@@ -234,7 +235,8 @@ def file_edit(guest, call, fd_in, fd_out):
     return {"replacements": count}
 
 
-def walk(folder, limit):
+def walk(folder, limit, whole=False):
+    """Paths below a folder, a folder before what it holds. `whole`: what cannot be listed is an error."""
     stack = [folder]
     seen = 0
     while stack:
@@ -242,6 +244,8 @@ def walk(folder, limit):
         try:
             names = sorted(os.listdir(current))
         except OSError:
+            if whole:
+                raise
             continue
         for name in names:
             path = os.path.join(current, name)
@@ -352,6 +356,28 @@ def file_grep(guest, call, fd_in, fd_out):
     return {}
 
 
+def remove_tree(path):
+    """Also a tree too deep for recursion: its folders are brought up one by one."""
+    import shutil
+
+    try:
+        return shutil.rmtree(path)
+    except RecursionError:
+        pass
+    while True:
+        names = os.listdir(path)
+        if not names:
+            return os.rmdir(path)
+        for name in names:
+            each = os.path.join(path, name)
+            if os.path.islink(each) or not os.path.isdir(each):
+                os.unlink(each)
+                continue
+            for inner in os.listdir(each):
+                os.rename(os.path.join(each, inner), os.path.join(path, ".ashlar-" + os.urandom(8).hex()))
+            os.rmdir(each)
+
+
 def file_remove(guest, call, fd_in, fd_out):
     path = resolve(guest, call["path"], parent_only=True)
     if path in guest.roots:
@@ -359,9 +385,7 @@ def file_remove(guest, call, fd_in, fd_out):
     if not os.path.isdir(path) or os.path.islink(path):
         os.unlink(path)
     elif call.get("recursive"):
-        import shutil
-
-        shutil.rmtree(path)
+        remove_tree(path)
     elif os.listdir(path):
         raise Refused("TOOLS_INVALID", call["path"][:200] + " is a folder with content: ask for recursive.")
     else:
@@ -396,14 +420,26 @@ def file_pack(guest, call, fd_in, fd_out):
 
     folder = resolve(guest, call.get("path", "."))
 
+    paths = list(walk(folder, ENTRIES_MAX + 1, whole=True))
+    total = sum(os.lstat(path).st_size for path in paths)
+    if len(paths) > ENTRIES_MAX or total > call["maxBytes"]:
+        size = str(len(paths)) + " entries of " + str(total) + " bytes"
+        raise Refused("TOOLS_TOO_LARGE", "An archive of " + size + " is over the cap: remove what need not be kept.")
+
+    taken = 0
+
     def plain(info):
+        nonlocal taken
+        taken += info.size
+        if taken > call["maxBytes"]:
+            raise Refused("TOOLS_TOO_LARGE", "The files grew over the cap while they were packed.")
         return info if info.isreg() or info.isdir() or info.issym() else None
 
     with os.fdopen(fd_out, "wb", closefd=False) as sink:
         with gzip.GzipFile(fileobj=sink, mode="wb", compresslevel=1, mtime=0) as packed:
             with tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-                for name in sorted(os.listdir(folder)):
-                    archive.add(os.path.join(folder, name), arcname=name, filter=plain)
+                for path in paths:
+                    archive.add(path, arcname=path[len(folder) + 1 :], recursive=False, filter=plain)
     return {}
 
 
@@ -425,14 +461,12 @@ def file_unpack(guest, call, fd_in, fd_out):
     os.makedirs(folder, exist_ok=True)
     stage = os.path.join(guest.roots[-1] if len(guest.roots) > 1 else folder, ".ashlar-unpack-" + os.urandom(8).hex())
     os.mkdir(stage, 0o700)
-    import shutil
-
     try:
         count, total = unpack_into(stage, call, fd_in)
         merge(stage, folder)
         return {"files": count, "bytes": total}
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        remove_tree(stage)
 
 
 def merge(source, target):
