@@ -122,14 +122,13 @@ async function open(id) {
               ? action("Check", "", () =>
                   act(
                     () => post(`sessions/${encodeURIComponent(id)}/check`, {}),
-                    ({ agrees, differences }) => {
-                      const [first] = differences;
+                    ({ divergence }) => {
                       say(
-                        agrees
+                        divergence === undefined
                           ? "Checked: today's code does what the record says."
-                          : `Differs from the record in ${differences.length} places, first at event ${first?.seq}: ${first?.message}`,
+                          : `Differs from the record${divergence.seq === undefined ? "" : ` at event ${divergence.seq}`}: ${divergence.what}`,
                       );
-                      const index = view.events.findIndex(({ seq }) => seq === first?.seq);
+                      const index = view.events.findIndex(({ seq }) => seq === divergence?.seq);
                       if (index >= 0) events.select(index, true);
                     },
                   ),

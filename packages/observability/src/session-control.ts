@@ -22,7 +22,6 @@ export interface SessionControl {
 }
 
 export interface SessionCheck {
-  readonly agrees: boolean;
-  /** In order of `seq`: the event from which on the code does otherwise, and what. */
-  readonly differences: readonly { readonly seq: number; readonly message: string }[];
+  /** Where code and record part first: the event, where there is one, and what happens otherwise. Absent: they agree. */
+  readonly divergence?: { readonly seq?: number; readonly what: string };
 }
