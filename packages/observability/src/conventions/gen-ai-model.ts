@@ -59,6 +59,21 @@ export const genAiAttributes: Readonly<Record<string, AttributeType>> = {
   "gen_ai.memory.record.count": "int",
   "gen_ai.memory.record.id": "string",
   "gen_ai.memory.store.id": "string",
+  "gen_ai.prompt.name": "string",
+  "mcp.method.name": "string",
+  "mcp.session.id": "string",
+  "mcp.resource.uri": "string",
+  "mcp.protocol.version": "string",
+};
+
+/** Attributes of other conventions that spans of MCP calls carry. */
+export const mcpAttributes: Readonly<Record<string, AttributeType>> = {
+  "jsonrpc.request.id": "string",
+  "jsonrpc.protocol.version": "string",
+  "rpc.response.status_code": "string",
+  "network.transport": "string",
+  "network.protocol.name": "string",
+  "error.type": "string",
 };
 
 /** Names that were replaced, and by what. */

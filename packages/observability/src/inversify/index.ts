@@ -1,4 +1,5 @@
 export {
+  consoleModule,
   inMemoryTraceStoreModule,
   observabilityModule,
   pricingModule,
@@ -7,8 +8,10 @@ export {
 } from "./modules.ts";
 export {
   CLOCK,
+  CONSOLE,
   IDS,
   OBSERVABILITY,
+  PERMISSIONS,
   PRICING,
   REDACTOR,
   SESSION_CONTROL,

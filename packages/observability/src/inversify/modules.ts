@@ -1,4 +1,5 @@
 import { ContainerModule } from "inversify";
+import { type ConsoleHandlerOptions, consoleHandler } from "../console/console-handler.ts";
 import { InMemoryTraceStore } from "../in-memory/index.ts";
 import { PriceTable, type PriceTableOptions } from "../price-table.ts";
 import { PatternRedactor, type PatternRedactorOptions } from "../redaction/pattern-redactor.ts";
@@ -6,7 +7,18 @@ import { SqliteTraceStore } from "../sqlite/index.ts";
 import { storeExporter } from "../telemetry/exporters.ts";
 import { type ObservabilityOptions, startObservability } from "../telemetry/start-observability.ts";
 import { optional, refuseRebind } from "./binding.ts";
-import { OBSERVABILITY, PRICING, REDACTOR, TRACE_DATABASE, TRACE_STORE } from "./tokens.ts";
+import {
+  CLOCK,
+  CONSOLE,
+  OBSERVABILITY,
+  PERMISSIONS,
+  PRICING,
+  REDACTOR,
+  SESSION_CONTROL,
+  SESSION_READER,
+  TRACE_DATABASE,
+  TRACE_STORE,
+} from "./tokens.ts";
 
 export const inMemoryTraceStoreModule = (): ContainerModule =>
   new ContainerModule((options) => {
@@ -75,5 +87,36 @@ export const redactionModule = (options: PatternRedactorOptions = {}): Container
     load
       .bind(REDACTOR)
       .toResolvedValue(() => new PatternRedactor(options))
+      .inSingletonScope();
+  });
+
+/** Needs `SESSION_READER`. Acts when `SESSION_CONTROL` and `PERMISSIONS` are bound; shows spans and cost when the store and the prices are. */
+export const consoleModule = (
+  options: Pick<ConsoleHandlerOptions, "authenticate" | "evaluations" | "path" | "liveEveryMs">,
+): ContainerModule =>
+  new ContainerModule((load) => {
+    refuseRebind(load, CONSOLE);
+    load
+      .bind(CONSOLE)
+      .toResolvedValue(
+        (reader, control, permissions, traces, pricing, clock) =>
+          consoleHandler({
+            ...options,
+            reader,
+            ...(control === undefined ? {} : { control }),
+            ...(permissions === undefined ? {} : { permissions }),
+            ...(traces === undefined ? {} : { traces }),
+            ...(pricing === undefined ? {} : { pricing }),
+            ...(clock === undefined ? {} : { clock }),
+          }),
+        [
+          SESSION_READER,
+          optional(SESSION_CONTROL),
+          optional(PERMISSIONS),
+          optional(TRACE_STORE),
+          optional(PRICING),
+          optional(CLOCK),
+        ],
+      )
       .inSingletonScope();
   });
