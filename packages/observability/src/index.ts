@@ -8,6 +8,14 @@ export { type ConsoleHandlerOptions, consoleHandler } from "./console/console-ha
 export type { EvaluatedVersion } from "./console/side-by-side.ts";
 export { conventionProblems } from "./conventions/check-span.ts";
 export { GEN_AI_CONVENTIONS_VERSION } from "./conventions/gen-ai-model.ts";
+export {
+  type Budget,
+  type BudgetAction,
+  type BudgetOverrun,
+  BudgetWatch,
+  type BudgetWatchDeps,
+} from "./cost/budget-watch.ts";
+export { type CostDeps, type CostQuery, type CostRow, costs } from "./cost/costs.ts";
 export type {
   CallContext,
   Clock,

@@ -3,7 +3,13 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { JsonTraceSerializer, ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
-import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import {
+  BatchSpanProcessor,
+  InMemorySpanExporter,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace";
 import { describe, expect, test } from "vitest";
 import { hostile } from "../../../../test/support/hostile.ts";
 import { InMemoryTraceStore } from "../in-memory/index.ts";
@@ -148,6 +154,64 @@ hostile("a collector that is down", {
     expect(observability.status()).toMatchObject([
       { queued: 0, dropped: 5000, exported: 0, lastError: expect.any(String) },
     ]);
+  },
+});
+
+test("what the exporter sends is, byte for byte, what OpenTelemetry's own package writes of the same spans", async () => {
+  const bodies: Buffer[] = [];
+  const collector = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    bodies.push(Buffer.concat(chunks));
+    response.writeHead(200, { "content-type": "application/x-protobuf" }).end();
+  }).listen(0, "127.0.0.1");
+  await once(collector, "listening");
+  const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
+  const kept: ReadableSpan[] = [];
+  const observability = startObservability({
+    serviceName: "sender",
+    global: false,
+    exporters: [
+      otlpExporter({ endpoint, metricsEveryMs: false }),
+      { spans: { name: "kept", export: async (spans) => void kept.push(...spans), close: async () => {} } },
+    ],
+  });
+  const span = observability
+    .tracer("t")
+    .startSpan("chat m", { attributes: { "gen_ai.usage.input_tokens": 7, k: ["a"] } });
+  span.addEvent("retry", { mail: "ann@example.com" });
+  span.end();
+  await observability.close();
+  collector.close();
+  expect(bodies).toEqual([Buffer.from(ProtobufTraceSerializer.serializeRequest(kept) ?? [])]);
+  expect(bodies[0]?.includes("ann@example.com")).toBe(false);
+});
+
+hostile("a collector that is slow", {
+  control: "the plain SDK's queue loses spans and has nothing that says how many",
+  unguarded() {
+    const stuck = { export: () => {}, shutdown: async () => {} };
+    const processor = new BatchSpanProcessor({ exporter: stuck, maxQueueSize: 100, maxExportBatchSize: 50 });
+    const tracer = new TracerProvider({ spanProcessors: [processor] }).getTracer("t");
+    for (let span = 0; span < 5000; span++) tracer.startSpan("x").end();
+    expect("status" in processor || "dropped" in processor).toBe(false);
+  },
+  async guarded() {
+    const collector = createServer(() => {}).listen(0, "127.0.0.1");
+    await once(collector, "listening");
+    const exporter = otlpExporter({
+      endpoint: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
+      metricsEveryMs: false,
+      timeoutMs: 200,
+      queue: { maxQueue: 100, maxBatch: 50 },
+    });
+    const observability = startObservability({ serviceName: "s", exporters: [exporter], global: false });
+    for (let span = 0; span < 5000; span++) observability.tracer("t").startSpan("x").end();
+    expect(observability.status()).toMatchObject([{ queued: 100, dropped: 4900 }]);
+    await observability.close();
+    expect(observability.status()).toMatchObject([{ queued: 0, exported: 0, dropped: 5000 }]);
+    collector.closeAllConnections();
+    collector.close();
   },
 });
 
