@@ -1,10 +1,12 @@
 import type { Server } from "node:net";
+import { basename } from "node:path";
 import type { Capabilities } from "../capabilities.ts";
 import type { CommandResult, ExecOptions, SandboxProcess, SpawnOptions } from "../command.ts";
 import type { CallContext, Clock } from "../dialect.ts";
 import type { EgressLink } from "../egress.ts";
 import { ToolsError } from "../errors.ts";
 import type { Execution, ExecutionContext, Language, RunOptions } from "../execution.ts";
+import { inSpan } from "../internal/spans.ts";
 import type { NetworkMode, NetworkPolicy } from "../network-policy.ts";
 import type { Endpoint, Sandbox } from "../sandbox.ts";
 import type { SandboxFiles } from "../sandbox-files.ts";
@@ -82,7 +84,17 @@ export class GuestSandbox implements Sandbox {
     });
   }
 
-  static async start(deps: GuestSandboxDeps): Promise<GuestSandbox> {
+  static start(deps: GuestSandboxDeps): Promise<GuestSandbox> {
+    const { backend, grade } = deps.capabilities;
+    const attributes = {
+      "ashlar.sandbox.id": deps.id,
+      "ashlar.sandbox.backend": backend,
+      "ashlar.sandbox.grade": grade,
+    };
+    return inSpan("sandbox.create", attributes, () => GuestSandbox.#start(deps));
+  }
+
+  static async #start(deps: GuestSandboxDeps): Promise<GuestSandbox> {
     const sandbox = new GuestSandbox(deps);
     try {
       deps.launch.stdin.write(guestProgram(deps.compiled));
@@ -160,7 +172,12 @@ export class GuestSandbox implements Sandbox {
 
   async exec(command: readonly string[], options: ExecOptions = {}): Promise<CommandResult> {
     const executor = { channel: this.#open(), clock: this.#deps.clock, limits: this.#deps.spec.limits };
-    return await executeCommand(executor, command, options);
+    const attributes = { "ashlar.sandbox.id": this.id, "process.executable.name": basename(command[0] ?? "") };
+    return await inSpan("sandbox.exec", attributes, async (span) => {
+      const result = await executeCommand(executor, command, options);
+      if (result.exitCode !== undefined) span.setAttribute("process.exit.code", result.exitCode);
+      return result;
+    });
   }
 
   async spawn(command: readonly string[], options: SpawnOptions = {}): Promise<SandboxProcess> {
@@ -262,6 +279,11 @@ export class GuestSandbox implements Sandbox {
   async #execute(context: string, language: Language, code: string, options: RunOptions): Promise<Execution> {
     const channel = this.#open();
     const executor = { channel, clock: this.#deps.clock, limits: this.#deps.spec.limits };
-    return await executeCode(executor, { context, language, code }, options);
+    const attributes = { "ashlar.sandbox.id": this.id, "ashlar.sandbox.language": language };
+    return await inSpan("sandbox.run", attributes, async (span) => {
+      const execution = await executeCode(executor, { context, language, code }, options);
+      span.setAttribute("ashlar.sandbox.status", execution.status);
+      return execution;
+    });
   }
 }
