@@ -91,6 +91,7 @@ async function used() {
     new root.BearerAuthenticator({ tokens, audience: "api" }),
     new root.OAuthFlows({ store, keyring, audit }),
     new root.OAuthTokens({ store, keyring }),
+    new root.ProtectedResources(),
     new root.TrustedIssuer({ issuer: "https://idp", audience: "api", principal: () => undefined }),
   ];
   const masterKey = (await readFile(path, "utf8")).trim();

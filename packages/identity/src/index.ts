@@ -53,6 +53,13 @@ export { PassphraseWrapper } from "./passphrase.ts";
 export type { PermissionDecision, PermissionRequest, Permissions } from "./permissions.ts";
 export type { Policy, PolicyCondition, PolicySource } from "./policy.ts";
 export { type PolicyExplanation, PolicyPermissions, type PolicyPermissionsDeps } from "./policy-permissions.ts";
+export {
+  type BearerChallenge,
+  type ProtectedResource,
+  ProtectedResources,
+  type ProtectedResourcesDeps,
+  readChallenge,
+} from "./protected-resource.ts";
 export { type RevocationScope, Revocations, type RevocationsDeps } from "./revocations.ts";
 export { KeyringSealer } from "./sealer.ts";
 export { type SigningKey, SigningKeys, type SigningKeysDeps } from "./signing-keys.ts";

@@ -24,7 +24,12 @@ export interface OAuthFlowsDeps {
 }
 
 const FLOW_MS = 600_000;
-const flowSchema = z.object({ reference: z.string(), user: z.string(), verifier: z.string() });
+const flowSchema = z.object({
+  reference: z.string(),
+  user: z.string(),
+  verifier: z.string(),
+  scopes: z.array(z.string()),
+});
 
 /** The authorisation code flow with PKCE (S256), `state`, RFC 9207 `iss` and the user bound from start to end. */
 export class OAuthFlows {
@@ -46,11 +51,19 @@ export class OAuthFlows {
     this.#servers = new OAuthServers({ fetch: fetch ?? guardedFetch({ timeoutMs: 10_000 }), clock });
   }
 
-  /** Where to send the user's browser. The principal must name the user; the flow ends after ten minutes. */
-  async start(context: CallContext, reference: string): Promise<{ readonly url: string }> {
+  /**
+   * Where to send the user's browser. The principal must name the user; the flow ends after ten minutes. `scopes` are
+   * asked for beside the credential's and those granted already (step-up, after `insufficient_scope`): until the user
+   * consents, the grant that is there goes on.
+   */
+  async start(
+    context: CallContext,
+    reference: string,
+    { scopes: more = [] }: { readonly scopes?: readonly string[] } = {},
+  ): Promise<{ readonly url: string }> {
     const { tenant, user } = context.principal;
     if (user === undefined) throw new IdentityError("IDENTITY_INVALID", "A flow is started for a user: name one.");
-    const { row, secret } = await this.#open(context, reference);
+    const { row, secret, recordId, version } = await this.#open(context, reference);
     const metadata = await this.#servers.metadata(secret);
     const endpoint = metadata.authorization_endpoint;
     if (endpoint === undefined) {
@@ -59,12 +72,14 @@ export class OAuthFlows {
     if (metadata.code_challenge_methods_supported?.includes("S256") === false) {
       throw new IdentityError("IDENTITY_FLOW_REFUSED", `The server of ${row.reference} does not offer PKCE with S256.`);
     }
+    const before = await this.#grants.read(tenant, grantId(`${recordId}@${version}`, holderOf(context, secret)));
+    const scopes = [...new Set([...(secret.scopes ?? []), ...(before?.tokens.scopes ?? []), ...more])];
     const state = oauth.generateRandomState();
     const verifier = oauth.generateRandomCodeVerifier();
     const id = flowId(state);
     const plain = Buffer.from(verifier);
     const sealed = sealEnvelope(await this.#keyring.ring(tenant), plain, additionalData("flow", tenant, id, user));
-    const body = { reference, user, verifier: sealed.toString("base64") };
+    const body = { reference, user, verifier: sealed.toString("base64"), scopes };
     await this.#store.put(tenant, "flow", id, { body, expiresAt: this.#clock.now() + FLOW_MS, expected: 0 });
     await this.#audit.record(context, { action: "oauth.start", decision: "allow", reference: row.reference });
     const url = new URL(endpoint);
@@ -75,8 +90,8 @@ export class OAuthFlows {
       state,
       code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
       code_challenge_method: "S256",
-      ...(secret.scopes === undefined ? {} : { scope: secret.scopes.join(" ") }),
-      ...(secret.scopes?.includes("offline_access") ? { prompt: "consent" } : {}),
+      ...(scopes.length === 0 ? {} : { scope: scopes.join(" ") }),
+      ...(scopes.includes("offline_access") ? { prompt: "consent" } : {}),
       ...(secret.resource === undefined ? {} : { resource: secret.resource }),
     };
     for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
@@ -113,7 +128,8 @@ export class OAuthFlows {
     const grant = grantId(`${recordId}@${version}`, holderOf(context, secret));
     for (;;) {
       const before = await this.#grants.read(tenant, grant);
-      if (await this.#grants.write(tenant, grant, tokens, before?.recordVersion ?? 0)) break;
+      const granted = { ...(flow.scopes.length === 0 ? {} : { scopes: flow.scopes }), ...tokens };
+      if (await this.#grants.write(tenant, grant, granted, before?.recordVersion ?? 0)) break;
     }
     await this.#audit.record(context, { action: "oauth.grant", decision: "allow", reference: row.reference, version });
     return { reference: row.reference };

@@ -77,7 +77,7 @@ export class OAuthTokens implements AccessTokens {
       }
       try {
         const tokens = await this.#ask(context, grant, stored);
-        const kept = { ...tokens, ...(stored && !tokens.refreshToken ? refreshOf(stored.tokens) : {}) };
+        const kept = { ...keptOf(stored?.tokens), ...tokens };
         if (await this.#grants.write(principal.tenant, id, kept, stored?.recordVersion ?? 0)) return tokens.accessToken;
       } finally {
         await release();
@@ -110,7 +110,9 @@ export class OAuthTokens implements AccessTokens {
     const refreshToken = stored?.tokens.refreshToken;
     if (refreshToken === undefined) throw consent(reference);
     try {
-      return await this.#servers.request(secret, "refresh_token", { refresh_token: refreshToken });
+      const scope = stored?.tokens.scopes?.join(" ");
+      const parameters = { refresh_token: refreshToken, ...(scope === undefined ? {} : { scope }) };
+      return await this.#servers.request(secret, "refresh_token", parameters);
     } catch (error) {
       const ended = IdentityError.is(error) && error.code === "IDENTITY_GRANT_REFUSED";
       throw ended && error.message.includes("invalid_grant") ? consent(reference) : error;
@@ -169,7 +171,11 @@ export function holderOf({ principal }: CallContext, secret: CredentialSecret): 
   return { user: principal.user };
 }
 
-const refreshOf = ({ refreshToken }: TokenSet) => (refreshToken === undefined ? {} : { refreshToken });
+/** What an answer that does not repeat it leaves as it was. */
+const keptOf = (before: TokenSet | undefined): Pick<TokenSet, "refreshToken" | "scopes"> => ({
+  ...(before?.refreshToken === undefined ? {} : { refreshToken: before.refreshToken }),
+  ...(before?.scopes === undefined ? {} : { scopes: before.scopes }),
+});
 
 const consent = (reference: string): IdentityError =>
   new IdentityError("IDENTITY_CONSENT_REQUIRED", `${reference} needs the user's consent: start the flow again.`);

@@ -10,6 +10,8 @@ export interface TokenSet {
   readonly accessToken: string;
   readonly refreshToken?: string;
   readonly expiresAt: number;
+  /** As the server granted them, or as they were asked for when it does not say. */
+  readonly scopes?: readonly string[];
 }
 
 /** Lifetime of a token whose issuer does not say. */
@@ -51,7 +53,7 @@ export class OAuthServers {
   /** A grant at the token endpoint. A refusal is `IDENTITY_GRANT_REFUSED` and names the server's error code alone. */
   async request(server: OAuthServer, grantType: string, parameters: Record<string, string>): Promise<TokenSet> {
     const metadata = await this.metadata(server);
-    return this.#call(metadata.issuer, async () => {
+    return this.call(metadata.issuer, async () => {
       const all = { ...common(server), ...parameters };
       const options = this.options(metadata.token_endpoint);
       const [client, authentication] = clientOf(server);
@@ -74,7 +76,7 @@ export class OAuthServers {
   ): Promise<TokenSet> {
     const metadata = await this.metadata(server);
     const [client, authentication] = clientOf(server);
-    return this.#call(metadata.issuer, async () => {
+    return this.call(metadata.issuer, async () => {
       const valid = oauth.validateAuthResponse(metadata, client, callback, flow.state);
       const response = await oauth.authorizationCodeGrantRequest(
         metadata,
@@ -93,7 +95,7 @@ export class OAuthServers {
     const metadata = await this.metadata(server);
     if (metadata.revocation_endpoint === undefined) return;
     const [client, authentication] = clientOf(server);
-    await this.#call(metadata.issuer, async () => {
+    await this.call(metadata.issuer, async () => {
       const options = this.options(metadata.revocation_endpoint);
       await oauth.processRevocationResponse(
         await oauth.revocationRequest(metadata, client, authentication, token, options),
@@ -112,21 +114,23 @@ export class OAuthServers {
   }
 
   async #discover(url: URL, algorithm: "oidc" | "oauth2"): Promise<oauth.AuthorizationServer> {
-    return this.#call(url.href, async () => {
+    return this.call(url.href, async () => {
       const response = await oauth.discoveryRequest(url, { algorithm, ...this.options(url.href) });
       return oauth.processDiscoveryResponse(url, response);
     });
   }
 
-  #tokens({ access_token, refresh_token, expires_in }: oauth.TokenEndpointResponse): TokenSet {
+  #tokens({ access_token, refresh_token, expires_in, scope }: oauth.TokenEndpointResponse): TokenSet {
     return {
       accessToken: access_token,
       ...(refresh_token === undefined ? {} : { refreshToken: refresh_token }),
+      ...(scope === undefined ? {} : { scopes: scope.split(" ") }),
       expiresAt: this.#clock.now() + (expires_in === undefined ? ASSUMED_MS : expires_in * 1000),
     };
   }
 
-  async #call<T>(issuer: string, body: () => Promise<T>): Promise<T> {
+  /** Runs a request; what it throws names the server and a code, and nothing else. */
+  async call<T>(issuer: string, body: () => Promise<T>): Promise<T> {
     try {
       return await body();
     } catch (error) {
@@ -138,7 +142,7 @@ export class OAuthServers {
         throw new IdentityError("IDENTITY_GRANT_REFUSED", `${issuer} refused the grant: ${shown}.`);
       }
       const known = error instanceof GuardedFetchError ? error.code : (error as { code?: unknown }).code;
-      const refused = known === "FETCH_ADDRESS_DENIED" || String(known).startsWith("OAUTH_INVALID_RESPONSE");
+      const refused = /^(FETCH_ADDRESS_DENIED|OAUTH_INVALID_RESPONSE|OAUTH_JSON_ATTRIBUTE_COMPARISON)/.test(`${known}`);
       throw new IdentityError(
         refused ? "IDENTITY_GRANT_REFUSED" : "IDENTITY_ISSUER_UNAVAILABLE",
         `${issuer} gave no usable answer (${String(known ?? "no answer")}).`,

@@ -1,0 +1,134 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { Container } from "inversify";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type PrivateRedis, startRedis } from "../../../test/support/redis.ts";
+import { describeWith, parts } from "../../../test/support/system-part.ts";
+import { type Clock, systemClock } from "./dialect.ts";
+import {
+  CLIENT,
+  consent,
+  type IdentityProvider,
+  REDIRECT,
+  startIdentityProvider,
+} from "./fixtures/identity-provider.ts";
+import { guardedFetch } from "./internal/guarded-fetch.ts";
+import {
+  ACCESS_TOKENS,
+  AUDIT_LOG,
+  CLOCK,
+  IDENTITY_DATABASE,
+  IDENTITY_OPTIONS,
+  IDENTITY_REDIS,
+  IDENTITY_STORE,
+  INJECTOR,
+  identityModule,
+  KEY_WRAPPER,
+  KEYRING,
+  redisIdentityModule,
+  sqliteIdentityModule,
+  VAULT,
+} from "./inversify/index.ts";
+import type { KeyWrapper } from "./key-wrapper.ts";
+import { OAuthFlows } from "./oauth-flows.ts";
+import { OAuthTokens } from "./oauth-tokens.ts";
+import { ephemeralWrapper } from "./testing/ephemeral-wrapper.ts";
+
+const alice = { principal: { tenant: "acme", agent: "triage", user: "alice" } };
+const fetch = guardedFetch({ allow: ["127.0.0.1"] });
+let provider: IdentityProvider;
+beforeAll(async () => {
+  provider = await startIdentityProvider();
+});
+afterAll(() => provider.close());
+
+/** An installation of its own on a shared backend, as another process would have it: nothing but the store is shared. */
+async function instance(clock: Clock, wrapper: KeyWrapper, backend: (container: Container) => void) {
+  const container = new Container();
+  container.bind(KEY_WRAPPER).toConstantValue(wrapper);
+  container.bind(CLOCK).toConstantValue(clock);
+  container.bind(IDENTITY_OPTIONS).toConstantValue({ issuer: "https://me", audience: "api" });
+  container
+    .bind(ACCESS_TOKENS)
+    .toResolvedValue((store, keyring) => new OAuthTokens({ store, keyring, clock, fetch }), [IDENTITY_STORE, KEYRING])
+    .inSingletonScope();
+  backend(container);
+  container.load(identityModule());
+  return container;
+}
+
+async function oneRefresh(backends: readonly ((container: Container) => void)[]): Promise<void> {
+  let ahead = 0;
+  const clock: Clock = { ...systemClock, now: () => Date.now() + ahead };
+  const wrapper = ephemeralWrapper();
+  const instances = await Promise.all(backends.map((backend) => instance(clock, wrapper, backend)));
+  const [first] = instances;
+  if (first === undefined) throw new Error("There is no instance.");
+  await first.get(VAULT).add(alice, {
+    reference: "calendar",
+    hosts: ["api.example.com"],
+    secret: {
+      kind: "oauth2_authorization_code",
+      issuer: provider.issuer,
+      redirectUri: REDIRECT,
+      scopes: ["openid", "offline_access", "read"],
+      ...CLIENT,
+    },
+  });
+  const [store, keyring, audit] = [first.get(IDENTITY_STORE), first.get(KEYRING), first.get(AUDIT_LOG)];
+  const flows = new OAuthFlows({ store, keyring, audit, clock, fetch });
+  await flows.finish(alice, await consent((await flows.start(alice, "calendar")).url));
+  const call = async (container: Container) => {
+    const request = { method: "GET", url: "https://api.example.com/", headers: {} };
+    return (await container.get(INJECTOR).inject(alice, "calendar", request)).request.headers.authorization;
+  };
+  for (let round = 0; round < 2; round++) {
+    ahead += 60_000;
+    const before = provider.served.length;
+    const calls = Array.from({ length: 100 }, (_, index) => call(instances[index % instances.length] ?? first));
+    expect(new Set(await Promise.all(calls)).size).toBe(1);
+    expect(provider.served.slice(before)).toEqual(["refresh_token"]);
+  }
+  expect(await audit.verify(alice)).toMatchObject({ intact: true });
+}
+
+describe("sqlite", () => {
+  test("100 calls over two instances with an ended token make one refresh", async () => {
+    const path = join(await mkdtemp(join(tmpdir(), "ashlar-identity-")), "identity.db");
+    const open = () => {
+      const database = new Database(path);
+      database.pragma("journal_mode = WAL");
+      return database;
+    };
+    const databases = [open(), open()];
+    await oneRefresh(
+      databases.map((database) => (container) => {
+        container.bind(IDENTITY_DATABASE).toConstantValue(database);
+        container.load(sqliteIdentityModule());
+      }),
+    );
+    for (const database of databases) database.close();
+  });
+});
+
+describeWith([parts.redis], "redis", () => {
+  let server: PrivateRedis;
+  beforeAll(async () => {
+    server = await startRedis();
+  });
+  afterAll(() => server.stop());
+
+  test("100 calls over two instances with an ended token make one refresh", async () => {
+    const clients = [new Redis(server.path), new Redis(server.path)];
+    await oneRefresh(
+      clients.map((redis) => (container) => {
+        container.bind(IDENTITY_REDIS).toConstantValue(redis);
+        container.load(redisIdentityModule());
+      }),
+    );
+    for (const redis of clients) redis.disconnect();
+  });
+});
