@@ -76,6 +76,14 @@ test("an external id names one current record of its namespace", async () => {
   expect((await memory.records.namespaces(acme, "m")).items).toEqual(["/n", "/n/k"]);
 });
 
+test("a put over a record leaves its idempotency key in force", async () => {
+  const { memory } = made();
+  const once = { ...acme, idempotencyKey: "k" };
+  const { id } = await memory.records.create(once, "m", { text: "one", externalId: "1" });
+  await memory.records.batch(acme, "m", [{ action: "put", record: { text: "two", externalId: "1" } }]);
+  expect(await memory.records.create(once, "m", { text: "one", externalId: "1" })).toMatchObject({ id, text: "two" });
+});
+
 test("namespaces are listed page by page, each once", async () => {
   const { memory } = made();
   const all = ["/", "/a", "/a/b", "/a-b", "/ü/x y"];

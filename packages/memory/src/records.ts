@@ -273,7 +273,7 @@ export class Records {
         const old = revision.close.map((id) => rows.get(id) as RecordRow);
         if (revision.action === "close") return merge(...old.map((row) => closing(row, keep, this.#deps.clock.now())));
         const all = [...old, keep];
-        const { id, ordinal, version, recordedAt, once, ...said } = keep;
+        const { id, ordinal, version, recordedAt, updatedAt, once, ...said } = keep;
         const merged: RecordRow = {
           ...said,
           ...this.#draft(
@@ -381,7 +381,8 @@ export class Records {
       if (operation.action === "create" || old === undefined || this.#expired(old)) {
         return { batch: merge(this.#making(old, row), placing(row)), row };
       }
-      return this.#corrected(old, { ...row, id: old.id, ordinal: old.ordinal, recordedAt: old.recordedAt });
+      const { id, ordinal, recordedAt, once } = old;
+      return this.#corrected(old, { ...row, id, ordinal, recordedAt, ...(once === undefined ? {} : { once }) });
     }
     if (old === undefined) throw new MemoryError("MEMORY_NOT_FOUND", "There is no such record here.");
     if (operation.action === "delete") return { batch: removing(old) };
