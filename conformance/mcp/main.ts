@@ -95,6 +95,7 @@ for (const revision of revisions) {
   const mine = scenarios.filter((name) => nameless.includes(name));
   const ownPassed = mine.filter((name) => fine(own, name));
   console.log(`${revision} several targets: ${ownPassed.length} passed, ${mine.length - ownPassed.length} failed`);
+  for (const name of mine) for (const reason of own.get(name) ?? ["was not run"]) console.log(`  ${name}: ${reason}`);
   passed += kept.length + ownPassed.length;
   failed += scenarios.length - kept.length + mine.length - ownPassed.length;
 }

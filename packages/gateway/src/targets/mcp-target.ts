@@ -39,6 +39,8 @@ class McpTarget implements Target {
   readonly #send: Send;
   /** By principal: a server may bind a session to the credential that opened it. */
   readonly #sessions = new Map<string, Promise<Session>>();
+  /** Of tools that were listed: which arguments the stateless revision wants repeated in headers. */
+  readonly #repeated = new Map<string, ReadonlyMap<string, string>>();
   #nextId = 1;
 
   constructor(options: McpTargetOptions, { transport, injector }: TargetParts) {
@@ -54,7 +56,10 @@ class McpTarget implements Target {
       const result = await this.#request(context, "tools/list", cursor === undefined ? {} : { cursor });
       tools.push(...((result.tools ?? []) as unknown as ToolDescription[]));
       cursor = result.nextCursor;
-      if (cursor === undefined || cursor === null) return tools;
+      if (cursor === undefined || cursor === null) {
+        for (const { name, inputSchema } of tools) this.#repeated.set(name, repeatedArguments(inputSchema));
+        return tools;
+      }
     }
     throw new GatewayError("GATEWAY_TARGET_FAILED", `Target ${this.name} has more than ${MAX_PAGES} pages of tools.`);
   }
@@ -186,6 +191,7 @@ class McpTarget implements Target {
     if (modern) {
       headers["mcp-method"] = message.method ?? "";
       if (typeof message.params?.name === "string") headers["mcp-name"] = encodeHeaderValue(message.params.name);
+      if (message.method === "tools/call") Object.assign(headers, this.#argumentHeaders(message.params));
       sent = { ...message, params: withEnvelope(message.params) };
     }
     return this.#send(
@@ -193,6 +199,17 @@ class McpTarget implements Target {
       { method: "POST", url: this.#options.url, headers, body: Buffer.from(JSON.stringify(sent)) },
       this.#sendOptions(context),
     );
+  }
+
+  #argumentHeaders({ name, arguments: args }: NonNullable<RpcMessage["params"]> = {}): Record<string, string> {
+    const headers: Record<string, string> = {};
+    const given = Object(args) as { readonly [key: string]: Json };
+    for (const [argument, header] of this.#repeated.get(String(name)) ?? []) {
+      const value = Object.hasOwn(given, argument) ? given[argument] : undefined;
+      if (value === undefined || value === null || typeof value === "object") continue;
+      headers[`mcp-param-${header.toLowerCase()}`] = encodeHeaderValue(String(value));
+    }
+    return headers;
   }
 
   #sendOptions({ signal }: CallContext): { signal?: AbortSignal; timeoutMs?: number } {
@@ -216,6 +233,16 @@ function withEnvelope(params: RpcMessage["params"] = {}): { readonly [key: strin
       [META.clientCapabilities]: {},
     },
   };
+}
+
+/** `x-mcp-header` of each property, where it is a token that a header's name can end with. */
+function repeatedArguments(schema: Json): ReadonlyMap<string, string> {
+  const { properties } = Object(schema) as { readonly properties?: Json };
+  const found = Object.entries(Object(properties) as object).flatMap(([argument, property]) => {
+    const header: unknown = Object(property)["x-mcp-header"];
+    return typeof header === "string" && /^[A-Za-z0-9-]{1,64}$/.test(header) ? [[argument, header] as const] : [];
+  });
+  return new Map(found);
 }
 
 function passedBack({ headers }: OutboundResponse): Record<string, string> {

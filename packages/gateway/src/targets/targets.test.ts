@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { bearers } from "../fixtures/parts.ts";
-import { agentsTarget, functionsTarget, Gateway, httpFunctionsTarget, searchedTools } from "../index.ts";
+import { agentsTarget, functionsTarget, Gateway, httpFunctionsTarget, mcpTarget, searchedTools } from "../index.ts";
+import { decodeHeaderValue } from "../mcp/protocol.ts";
 import { serve } from "../node/index.ts";
 import { InMemoryAgentSessions } from "../testing/index.ts";
 
@@ -85,4 +86,33 @@ test("names over 64 characters are cut, unique, and still callable", async () =>
   expect(new Set(names).size).toBe(2);
   for (const name of names) expect(name).toMatch(/^[A-Za-z0-9_-]{1,64}$/);
   expect(await tools.call(context, names[1] ?? "", {})).toMatchObject({ content: [{ text: "two" }] });
+});
+
+test("an argument that a stateless MCP server wants in a header too is repeated there, one that was not given is not", async () => {
+  const headers: Headers[] = [];
+  const schema = {
+    type: "object",
+    properties: { region: { type: "string", "x-mcp-header": "Region" }, zone: { "x-mcp-header": "Zone" } },
+  };
+  const upstream = await serve({
+    async fetch(request) {
+      const { id, method } = (await request.json()) as { readonly id: number; readonly method: string };
+      if (method === "tools/call") headers.push(request.headers);
+      const tools = [{ name: "where", inputSchema: schema }];
+      return Response.json({ jsonrpc: "2.0", id, result: { tools, content: [], supportedVersions: ["2026-07-28"] } });
+    },
+    drain: async () => {},
+  });
+  const target = mcpTarget({ name: "map", url: `${upstream.url}/mcp` });
+  const gateway = new Gateway({ authenticator: bearers({}), targets: [target], allow: [new URL(upstream.url).host] });
+  await gateway.tools.call(context, "where", { region: "Zürich\r\nX-Admin: yes" });
+  const sent = headers[0]?.get("mcp-param-region") ?? "";
+  expect(decodeHeaderValue(sent)).toBe("Zürich\r\nX-Admin: yes");
+  expect([sent.startsWith("=?base64?"), headers[0]?.has("mcp-param-zone"), headers[0]?.has("x-admin")]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  await gateway.close();
+  await upstream.close({ graceMs: 0 });
 });
