@@ -1,6 +1,6 @@
 import { MockLanguageModelV4 } from "ai/test";
 import { expect, test } from "vitest";
-import { ModelExtractor } from "./ai/index.ts";
+import { ModelExtractor, summaryInstructions } from "./ai/index.ts";
 import type { Extractor } from "./extractor.ts";
 import { InMemoryMemoryStore } from "./in-memory/index.ts";
 import { Memory } from "./memory.ts";
@@ -95,4 +95,26 @@ test("a language model extracts; a turn it invents is not taken for evidence", a
   expect((await memory.records.list(acme, "m")).items).toMatchObject([
     { text: "Ada lives in Oslo.", evidence: [told.id], confidence: 0.9 },
   ]);
+});
+
+test("a language model keeps one running summary, and is shown the one that is known", async () => {
+  const prompts: string[] = [];
+  const usage = { inputTokens: { total: 1 }, outputTokens: { total: 1 } };
+  const model = new MockLanguageModelV4({
+    doGenerate: async ({ prompt }) => {
+      prompts.push(JSON.stringify(prompt));
+      const text = `Summary number ${prompts.length}.`;
+      const statements = [{ text, kind: "summary", subject: "session", confidence: 1, turns: [] }];
+      const content = [{ type: "text", text: JSON.stringify({ statements }) }];
+      return { content, finishReason: { unified: "stop", raw: "stop" }, usage, warnings: [] } as never;
+    },
+  });
+  const extractor = new ModelExtractor({ model, instructions: summaryInstructions });
+  const { memory, say } = made(extractor, "/summaries/{actorId}/{sessionId}");
+  await say("Hello.");
+  expect(await memory.extraction.run(acme, "m", ada)).toMatchObject({ created: 1 });
+  await say("Goodbye.");
+  expect(await memory.extraction.run(acme, "m", ada)).toMatchObject({ superseded: 1 });
+  expect(prompts[1]).toContain("Summary number 1.");
+  expect((await memory.records.list(acme, "m")).items).toMatchObject([{ text: "Summary number 2.", kind: "summary" }]);
 });
