@@ -37,6 +37,7 @@ export interface GuestCall {
   grant(channel: number, bytes: number): void;
   cancel(): void;
 }
+const DEFAULT_CHANNEL = Buffer.of(0);
 
 interface Open extends CallHandlers {
   resolve(value: Record<string, unknown>): void;
@@ -86,10 +87,10 @@ export class GuestChannel {
           const piece = data.subarray(at, at + Math.min(open.room, CHUNK));
           open.room -= piece.length;
           at += piece.length;
-          this.#send(FRAME.data, id, Buffer.concat([Buffer.of(0), piece]));
+          this.#send(FRAME.data, id, DEFAULT_CHANNEL, piece);
         }
       },
-      end: () => this.#send(FRAME.end, id, Buffer.of(0)),
+      end: () => this.#send(FRAME.end, id, DEFAULT_CHANNEL),
       grant: (channel, bytes) => {
         const payload = Buffer.alloc(5);
         payload[0] = channel;
@@ -111,13 +112,13 @@ export class GuestChannel {
     this.#open.clear();
   }
 
-  #send(kind: number, id: number, payload: Buffer): void {
+  #send(kind: number, id: number, ...payload: readonly Uint8Array[]): void {
     if (this.#closed !== undefined || this.#input.destroyed) return;
     const head = Buffer.alloc(9);
-    head.writeUInt32BE(5 + payload.length);
+    head.writeUInt32BE(payload.reduce((sum, { length }) => sum + length, 5));
     head[4] = kind;
     head.writeUInt32BE(id, 5);
-    this.#input.write(Buffer.concat([head, payload]));
+    this.#input.write(Buffer.concat([head, ...payload]));
   }
 
   #take(chunk: Buffer): void {

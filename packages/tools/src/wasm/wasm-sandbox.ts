@@ -3,6 +3,7 @@ import type { CommandResult, SandboxProcess } from "../command.ts";
 import type { CallContext, Clock, IdSource } from "../dialect.ts";
 import { ToolsError } from "../errors.ts";
 import type { Execution, ExecutionContext, Language, OutputPiece, RunOptions } from "../execution.ts";
+import { inSpan } from "../internal/spans.ts";
 import type { NetworkPolicy } from "../network-policy.ts";
 import type { Endpoint, Sandbox } from "../sandbox.ts";
 import type { SandboxFiles } from "../sandbox-files.ts";
@@ -89,7 +90,17 @@ export class WasmSandbox implements Sandbox {
     if (archive !== undefined) await this.#files.unpack(archive);
   }
 
-  async run(code: string, options: RunOptions = {}): Promise<Execution> {
+  run(code: string, options: RunOptions = {}): Promise<Execution> {
+    const language = options.language ?? "javascript";
+    const attributes = { "ashlar.sandbox.id": this.id, "ashlar.sandbox.language": language };
+    return inSpan("sandbox.run", attributes, async (span) => {
+      const execution = await this.#run(code, options);
+      span.setAttribute("ashlar.sandbox.status", execution.status);
+      return execution;
+    });
+  }
+
+  async #run(code: string, options: RunOptions): Promise<Execution> {
     this.#open();
     const { limits, clock } = this.#options;
     const context = options.context ?? DEFAULT_CONTEXT;
