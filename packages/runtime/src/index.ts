@@ -15,6 +15,7 @@ export type {
   Redactor,
 } from "./dialect.ts";
 export { systemClock, systemIds, uuidSource } from "./dialect.ts";
+export type { Check, Divergence } from "./engine/check.ts";
 export { RuntimeError, type RuntimeErrorCode } from "./errors.ts";
 export {
   InMemoryBlobStore,
@@ -43,7 +44,7 @@ export type {
 } from "./session-log.ts";
 export type { SessionMemory } from "./session-memory.ts";
 export { SessionRecords } from "./session-records.ts";
-export { type OpenSession, Sessions, type StreamedEvent } from "./sessions.ts";
+export { type CheckOptions, type OpenSession, Sessions, type StreamedEvent } from "./sessions.ts";
 export type { ToolDescription, ToolResult, ToolSource } from "./tool-source.ts";
 export type {
   ConcurrencyLimit,

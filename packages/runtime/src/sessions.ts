@@ -1,11 +1,13 @@
 import type { Agent } from "./agent.ts";
 import type { CallContext, Clock, IdSource, Json, Metadata, Page } from "./dialect.ts";
+import { type Check, checkSession } from "./engine/check.ts";
 import type { Journal } from "./engine/journal.ts";
+import { Operator } from "./engine/operator.ts";
 import { readAll } from "./engine/read-all.ts";
 import { CONTROL, foldState, newState, readState, writeState } from "./engine/state.ts";
 import { RuntimeError } from "./errors.ts";
 import { follow } from "./follow.ts";
-import { ended, notFound } from "./internal/session-errors.ts";
+import { notFound, unknownAgent } from "./internal/session-errors.ts";
 import type { LiveBus } from "./live-bus.ts";
 import type { SessionEvent } from "./session-event.ts";
 import type { SessionLog, SessionQuery, SessionRecord } from "./session-log.ts";
@@ -33,12 +35,19 @@ export interface OpenSession {
 /** A delta has no `seq`: it is a piece of an event that is still to come. */
 export type StreamedEvent = SessionEvent | { readonly seq?: never; readonly type: "delta"; readonly body: Json };
 
+export interface CheckOptions {
+  /** Another version's code over the same record: whether a deploy would go on where this session is. */
+  readonly agentVersion?: string;
+}
+
 /** What callers do with sessions. Fits gateway's `AgentSessions` and observability's `SessionControl`. */
 export class Sessions {
   readonly #deps: SessionsDeps;
+  readonly #operator: Operator;
 
   constructor(deps: SessionsDeps) {
     this.#deps = deps;
+    this.#operator = new Operator(deps);
   }
 
   async agents(): Promise<Page<{ readonly name: string; readonly version: string; readonly description?: string }>> {
@@ -59,11 +68,7 @@ export class Sessions {
       (each) => each.name === name && (qualifier === undefined || qualifier === (each.version ?? "1")),
     );
     if (agent === undefined) {
-      const version = qualifier === undefined ? "" : ` in version ${qualifier}`;
-      throw new RuntimeError(
-        "RUNTIME_NOT_FOUND",
-        `There is no agent ${name}${version}. Define it before opening sessions.`,
-      );
+      throw unknownAgent(name, qualifier);
     }
     const agentVersion = agent.version ?? "1";
     const body = { agent: name, agentVersion, ...(externalId === undefined ? {} : { externalId }) };
@@ -154,46 +159,45 @@ export class Sessions {
     if (record.status !== "ended") await this.kill(context, session);
   }
 
-  /** Ends the session at once: whoever runs it loses the right to write. */
-  async kill(context: CallContext, session: string): Promise<void> {
-    const { log, journal } = this.#deps;
-    for (;;) {
-      const record = await this.get(context, session);
-      if (record.status === "ended") throw ended(session);
-      const claim = await log.claim(context, session, {
-        owner: "operator",
-        ...(record.fence === undefined ? {} : { from: record.fence }),
-      });
-      if (claim === undefined) continue;
-      await journal.append(
-        context,
-        session,
-        claim.fence,
-        [{ type: "session.ended", body: { status: "cancelled", killed: true } }],
-        { status: "ended" },
-      );
-      await log.release(context, session, claim.fence, { seen: Number.MAX_SAFE_INTEGER });
-      return;
-    }
+  /** Ends the session at once: whoever runs it loses the right to write, and its signal aborts. */
+  kill(context: CallContext, session: string): Promise<void> {
+    return this.#operator.kill(context, session);
+  }
+
+  /** Takes the session out of work until `requeue`; a turn under way is cut off and goes on from its record then. */
+  park(context: CallContext, session: string, reason: string = "Parked by an operator."): Promise<void> {
+    return this.#operator.park(context, session, reason);
   }
 
   /** Puts a parked session back to work. */
   async requeue(context: CallContext, session: string): Promise<void> {
-    const { log, journal, queue, clock } = this.#deps;
+    await this.#deps.queue.put([this.#job(await this.#operator.requeue(context, session))]);
+  }
+
+  /** Leaves an idle, parked or ended session out of lists; nothing is lost, and an input still wakes it. */
+  archive(context: CallContext, session: string): Promise<void> {
+    return this.#operator.archive(context, session, true);
+  }
+
+  unarchive(context: CallContext, session: string): Promise<void> {
+    return this.#operator.archive(context, session, false);
+  }
+
+  /** Removes the session and all that it recorded. One that a worker holds is `RUNTIME_SESSION_BUSY`: kill it first. */
+  delete(context: CallContext, session: string): Promise<void> {
+    return this.#deps.log.delete(context, session);
+  }
+
+  /**
+   * Runs the agent's code over every recorded turn: steps, waits and answers come from the record and nothing acts
+   * outside. The first place where code and record part is given; none when the code would do what was done.
+   */
+  async check(context: CallContext, session: string, options: CheckOptions = {}): Promise<Check> {
     const record = await this.get(context, session);
-    if (record.status !== "parked")
-      throw new RuntimeError("RUNTIME_CONFLICT", `Session ${session} is ${record.status}, not parked.`);
-    const claim = await log.claim(context, session, { owner: "operator" });
-    if (claim === undefined)
-      throw new RuntimeError("RUNTIME_SESSION_BUSY", `Session ${session} is being looked at by a worker; try again.`);
-    const { open, ...state } = readState(claim.record.state);
-    const restarted = open === undefined ? state : { ...state, open: { ...open, crashes: 0 } };
-    await journal.append(context, session, claim.fence, [{ type: "session.requeued" }], {
-      status: "queued",
-      state: writeState(restarted),
-    });
-    await log.release(context, session, claim.fence, { seen: claim.record.head, wakeAt: clock.now() });
-    await queue.put([this.#job(claim.record)]);
+    const version = options.agentVersion ?? record.agentVersion;
+    const agent = this.#deps.agents().find((each) => each.name === record.agent && (each.version ?? "1") === version);
+    if (agent === undefined) throw unknownAgent(record.agent, version);
+    return checkSession(this.#deps, context, record, agent);
   }
 
   async get(context: CallContext, session: string): Promise<SessionRecord> {

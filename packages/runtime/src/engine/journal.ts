@@ -24,7 +24,7 @@ export class Journal {
   }
 
   stamp({ body, ...draft }: Draft): NewEvent {
-    const { clock, ids, redactor } = this.#deps;
+    const { clock, ids } = this.#deps;
     const parent = traceparent();
     return {
       ...draft,
@@ -32,8 +32,13 @@ export class Journal {
       at: clock.now(),
       schemaVersion: EVENT_SCHEMA_VERSION,
       ...(parent === undefined ? {} : { traceparent: parent }),
-      ...(body === undefined ? {} : { body: redactor === undefined ? body : redactor.redact(body) }),
+      ...(body === undefined ? {} : { body: this.redacted(body) }),
     };
+  }
+
+  /** As the log would keep it. */
+  redacted(body: Json): Json {
+    return this.#deps.redactor?.redact(body) ?? body;
   }
 
   async append(

@@ -58,9 +58,11 @@ export class SessionRun {
     this.#controller.abort(this.#leaving);
   }
 
-  /** Looks for what speaks to the turn under way: an interrupt, a request to stop. */
+  /** Looks for what speaks to the turn under way: a newer claim, an interrupt, a request to stop. */
   async check(): Promise<void> {
     if (this.#turnFrom === undefined) return;
+    const record = await this.#deps.log.get(this.#context, this.#session);
+    if (record?.fence !== this.#claim.fence) return this.leave("fenced");
     for await (const { type } of readAll(this.#deps.log, this.#context, this.#session, this.#turnFrom)) {
       if (type === CONTROL.stop) this.#controller.abort(new Interruption("stop"));
       if (type === CONTROL.interrupt) this.#controller.abort(new Interruption("interrupt"));

@@ -3,6 +3,14 @@ import { RuntimeError } from "../errors.ts";
 export const notFound = (session: string): RuntimeError =>
   new RuntimeError("RUNTIME_NOT_FOUND", `There is no session ${session}.`);
 
+export function unknownAgent(name: string, qualifier?: string): RuntimeError {
+  const version = qualifier === undefined ? "" : ` in version ${qualifier}`;
+  return new RuntimeError(
+    "RUNTIME_NOT_FOUND",
+    `There is no agent ${name}${version} here. Define it before opening sessions.`,
+  );
+}
+
 export const fenced = (session: string): RuntimeError =>
   new RuntimeError(
     "RUNTIME_FENCED",
