@@ -143,10 +143,11 @@ function builtIn({ name, hints, pattern, keepsPrefix, check }: BuiltInRule): Rep
     if (check !== undefined && !check(match)) return match;
     return keepsPrefix === true ? `${String(rest[0])}${mark}` : mark;
   };
-  return (text) => {
-    if (hints !== undefined && !hints.some((hint) => text.includes(hint))) return text;
-    return text.replace(pattern, replacer);
+  const possible = (text: string): boolean => {
+    if (hints === undefined) return true;
+    return hints instanceof RegExp ? hints.test(text) : hints.some((hint) => text.includes(hint));
   };
+  return (text) => (possible(text) ? text.replace(pattern, replacer) : text);
 }
 
 function custom({ name, pattern }: RedactionRule): Replace {

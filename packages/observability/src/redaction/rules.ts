@@ -5,15 +5,18 @@
 export interface BuiltInRule {
   readonly name: string;
   readonly group: "secret" | "personal";
-  /** Cheap test: without one of these in the text, the pattern cannot match. Absent: the pattern is tried always. */
-  readonly hints?: readonly string[];
+  /**
+   * Cheap test: without one of these in the text, the pattern cannot match. Absent: the pattern is tried always. Texts
+   * that begin with a rare letter are found fastest: `yJ` in a tenth of the time of `eyJ`.
+   */
+  readonly hints?: readonly string[] | RegExp;
   readonly pattern: RegExp;
   /** Which part of a match is replaced: the whole, or capture group 1 is kept and the rest goes. */
   readonly keepsPrefix?: true;
   check?(match: string): boolean;
 }
 
-const secret = (name: string, hints: readonly string[], pattern: RegExp): BuiltInRule => ({
+const secret = (name: string, hints: readonly string[] | RegExp, pattern: RegExp): BuiltInRule => ({
   name,
   group: "secret",
   hints,
@@ -26,41 +29,33 @@ export const builtInRules: readonly BuiltInRule[] = [
     ["PRIVATE KEY"],
     /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|$)/g,
   ),
-  secret("jwt", ["eyJ"], /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?/g),
+  secret("jwt", ["yJ"], /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?/g),
   secret("aws-key", ["AKIA", "ASIA"], /(?<![A-Za-z0-9])A(?:KIA|SIA)[A-Z0-9]{16}(?![A-Za-z0-9])/g),
-  secret(
-    "github-token",
-    ["gh", "github_pat_"],
-    /(?<![A-Za-z0-9_])(?:gh[opusr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255})/g,
-  ),
+  secret("github-token", ["_"], /(?<![A-Za-z0-9_])(?:gh[opusr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255})/g),
   secret("slack-token", ["xox", "xapp-"], /(?<![A-Za-z0-9-])(?:xox[abeprs]|xapp)-[A-Za-z0-9-]{10,255}/g),
   secret(
     "api-key",
-    ["sk-", "sk_", "rk_", "pk_live", "whsec_"],
+    ["k-", "_"],
     /(?<![A-Za-z0-9_-])(?:sk|rk|pk)[-_](?:live[-_]|test[-_]|ant-|proj-)?[A-Za-z0-9_-]{16,255}|(?<![A-Za-z0-9_])whsec_[A-Za-z0-9+/=]{16,255}/g,
   ),
   secret("google-key", ["AIza"], /(?<![A-Za-z0-9_-])AIza[A-Za-z0-9_-]{35}/g),
-  secret(
-    "vendor-token",
-    ["npm_", "glpat-", "hf_", "dop_v1_"],
-    /(?<![A-Za-z0-9_-])(?:npm_|glpat-|hf_|dop_v1_)[A-Za-z0-9_-]{16,255}/g,
-  ),
+  secret("vendor-token", ["_", "glpat-"], /(?<![A-Za-z0-9_-])(?:npm_|glpat-|hf_|dop_v1_)[A-Za-z0-9_-]{16,255}/g),
   {
     ...secret(
       "authorization",
-      ["earer", "asic", "EARER", "ASIC"],
+      /b(?:earer|asic)[ \t]/i,
       /(?<![A-Za-z0-9_-])((?:bearer|basic)[ \t]{1,8})[A-Za-z0-9._~+/=-]{8,4096}/gi,
     ),
     keepsPrefix: true,
   },
   {
-    ...secret("url-password", ["://"], /(:\/\/)[^\s/?#@:"'<>]{0,256}:[^\s/?#@"'<>]{1,256}(?=@)/gi),
+    ...secret("url-password", ["@"], /(:\/\/)[^\s/?#@:"'<>]{0,256}:[^\s/?#@"'<>]{1,256}(?=@)/gi),
     keepsPrefix: true,
   },
   {
     ...secret(
       "assigned-secret",
-      [":", "="],
+      /(?:ass(?:word|wd|phrase)|secret|key|token)\\?["']?[ \t]{0,8}[:=]/i,
       /((?<![A-Za-z0-9])(?:password|passwd|passphrase|secret|client[_-]?secret|api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|access[_-]?token|refresh[_-]?token|auth[_-]?token|session[_-]?token)\\?["']?[ \t]{0,8}[:=][ \t]{0,8}\\?["']?)(?!\[redacted)[^\s"'\\,;&<>(){}]{4,256}/gi,
     ),
     keepsPrefix: true,
