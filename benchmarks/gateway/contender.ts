@@ -1,7 +1,6 @@
 /** One server process of the benchmark: `contender.ts <kind> <upstream>` prints its address and waits. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Pool } from "undici";
 import {
   Client,
   StreamableHTTPClientTransport,
@@ -10,6 +9,7 @@ import {
   createMcpHandler,
   McpServer,
 } from "../../packages/gateway/node_modules/@modelcontextprotocol/server/dist/index.mjs";
+import { Pool } from "../../packages/gateway/node_modules/undici/index.js";
 import { z } from "../../packages/gateway/node_modules/zod/index.js";
 import { Gateway, GatewayError, mcpTarget, type Principal, type Redactor } from "../../packages/gateway/src/index.ts";
 import { serve } from "../../packages/gateway/src/node/index.ts";

@@ -9,7 +9,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { Pool } from "undici";
+import { Pool } from "../../packages/gateway/node_modules/undici/index.js";
 import { interleaved, report, round } from "../support/measure.ts";
 
 const CALLS = 4000;
