@@ -1,6 +1,7 @@
 /** What a credential costs on its way out, against the bare decryption of the same bytes; and what a decision costs. */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -13,10 +14,15 @@ import {
   PolicyPermissions,
   Vault,
 } from "@ashlar/identity";
+import { CedarPermissions } from "@ashlar/identity/cedar";
 import { SqliteAuditStore, SqliteIdentityStore } from "@ashlar/identity/sqlite";
 import Database from "better-sqlite3";
 import { interleaved, report, round, spread, timeEach } from "../support/measure.ts";
 
+/** Cedar is a peer of the package, so it is found from there. */
+const { isAuthorized } = createRequire(import.meta.resolve("@ashlar/identity"))("@cedar-policy/cedar-wasm/nodejs") as {
+  isAuthorized(call: object): { readonly type: string; readonly response?: { readonly decision: string } };
+};
 const RUNS = 2000;
 const folder = await mkdtemp(join(tmpdir(), "ashlar-bench-identity-"));
 const database = new Database(join(folder, "identity.db"));
@@ -67,6 +73,42 @@ const decisions = spread(
   ),
 );
 
+const CEDAR_POLICIES = 11;
+const cedarText = Array.from(
+  { length: CEDAR_POLICIES },
+  (
+    _,
+    index,
+  ) => `@id("p${index}") permit(principal, action == Action::"tool.call", resource == Resource::"tickets_${index}")
+    when { context.arguments has amount && context.arguments.amount <= ${index} };`,
+).join("\n");
+const cedarPermissions = new CedarPermissions({ policies: cedarText });
+const amount = CEDAR_POLICIES - 1;
+const resource = `tickets_${amount}`;
+const cedar = await interleaved(5, {
+  preparsed: () =>
+    median(async () => {
+      const { effect } = await cedarPermissions.decide(context, {
+        action: "tool.call",
+        resource,
+        arguments: { amount },
+      });
+      if (effect !== "allow") throw new Error("Cedar must allow this.");
+    }),
+  parsedPerCall: () =>
+    median(() => {
+      const answer = isAuthorized({
+        principal: { type: "Agent", id: "triage" },
+        action: { type: "Action", id: "tool.call" },
+        resource: { type: "Resource", id: resource },
+        context: { tenant: "acme", agent: "triage", session: "ses_1", arguments: { amount } },
+        policies: { staticPolicies: cedarText },
+        entities: [],
+      });
+      if (answer.response?.decision !== "allow") throw new Error("Cedar must allow this.");
+    }),
+});
+
 const injectP50Us = injection.inject.p50;
 report(
   "identity",
@@ -83,6 +125,12 @@ report(
       min: round(injection.decrypt.min),
       max: round(injection.decrypt.max),
     },
+    ...(["preparsed", "parsedPerCall"] as const).map((each) => ({
+      measure: `Cedar decision over ${CEDAR_POLICIES} policies, ${each === "preparsed" ? "parsed once" : "parsed per call"}, p50 µs`,
+      median: round(cedar[each].p50),
+      min: round(cedar[each].min),
+      max: round(cedar[each].max),
+    })),
     { measure: "decision, p99 ms", median: round(decisions.p99), min: round(decisions.min), max: round(decisions.max) },
   ],
   {
@@ -91,6 +139,9 @@ report(
     policyP99Ms: round(decisions.p99),
     policies: POLICIES,
     matchingPolicies: MATCHING,
+    cedarP50Us: round(cedar.preparsed.p50),
+    cedarParsedPerCallP50Us: round(cedar.parsedPerCall.p50),
+    cedarRatio: round(cedar.parsedPerCall.p50 / cedar.preparsed.p50),
   },
 );
 database.close();
