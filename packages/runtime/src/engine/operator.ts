@@ -115,13 +115,15 @@ export class Operator {
     fits: (record: SessionRecord) => boolean,
     otherwise: string,
   ): Promise<Claim> {
-    const record = await this.#get(context, session);
-    if (!fits(record)) throw unfit(record, otherwise);
-    const claim = await this.#deps.log.claim(context, session, {
-      owner,
-      ...(record.status === "parked" && record.fence !== undefined ? { from: record.fence } : {}),
-    });
-    if (claim === undefined) throw busy(session);
+    let claim: Claim | undefined;
+    while (claim === undefined) {
+      const record = await this.#get(context, session);
+      const { status, fence } = record;
+      if (!fits(record)) throw unfit(record, otherwise);
+      const from = status === "parked" && fence !== undefined ? { from: fence } : {};
+      claim = await this.#deps.log.claim(context, session, { owner, ...from });
+      if (claim === undefined && status !== "parked") throw busy(session);
+    }
     if (fits(claim.record)) return claim;
     const { head: seen, wakeAt } = claim.record;
     await this.#deps.log.release(context, session, claim.fence, wakeAt === undefined ? { seen } : { seen, wakeAt });
