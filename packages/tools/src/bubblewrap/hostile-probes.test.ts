@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
+import { hostile } from "../../../../test/support/hostile.ts";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
 import { hostileSandboxSuite, PYTHON } from "../fixtures/hostile-sandbox-suite.ts";
 import { sandboxProbes } from "../fixtures/sandbox-probes.ts";
@@ -82,6 +83,7 @@ describeWith([parts.bubblewrap, parts.python], "bubblewrap, probe by probe", () 
   };
 
   hostileSandboxSuite({
+    hostile,
     backend: "bubblewrap",
     probes: sandboxProbes({
       ...{ canary, secretName: SECRET, hostPid: process.pid, socketPath },
