@@ -7,22 +7,47 @@ export interface BudgetLimits {
   readonly costMicros?: number;
 }
 
-/** Asks a person for more when a limit is reached; each yes allows as much again. */
-export async function withinBudget(session: Session, limits: BudgetLimits = {}): Promise<void> {
-  const { inputTokens, outputTokens, costMicros } = session.usage();
-  const used = { tokens: inputTokens + outputTokens, costMicros };
-  for (const name of ["tokens", "costMicros"] as const) {
-    const limit = limits[name];
-    if (limit === undefined || used[name] < limit) continue;
-    for (let granted = 1; used[name] >= limit * granted; granted++) {
-      const request = {
-        action: "budget.extend",
-        resource: name,
-        reason: `${used[name]} of ${limit * granted} ${name} are used.`,
-      };
-      const { allow } = await session.ask(`budget:${name}:${granted}`, request);
-      if (!allow) throw new BudgetRefused(name);
+type Measure = keyof BudgetLimits;
+
+/** Asks a person for more when a limit is reached; each yes is recorded and allows as much again. */
+export class Budget {
+  readonly #session: Session;
+  readonly #limits: BudgetLimits;
+  readonly #grants: Record<Measure, number>;
+
+  private constructor(session: Session, limits: BudgetLimits, grants: Record<Measure, number>) {
+    this.#session = session;
+    this.#limits = limits;
+    this.#grants = grants;
+  }
+
+  static async open(session: Session, limits: BudgetLimits = {}): Promise<Budget> {
+    const grants = { tokens: 0, costMicros: 0 };
+    for await (const { type, body } of session.history()) {
+      if (type === "budget.extended") grants[(body as { readonly measure: Measure }).measure] += 1;
     }
+    return new Budget(session, limits, grants);
+  }
+
+  /** Resolves when there is something left to spend; throws `RUNTIME_LIMITED` when a person says no. */
+  async check(): Promise<void> {
+    for (const measure of ["tokens", "costMicros"] as const) {
+      const limit = this.#limits[measure];
+      if (limit === undefined) continue;
+      for (let used = this.#used(measure); used >= limit * (this.#grants[measure] + 1); ) {
+        const reason = `${used} ${measure} are used, and ${limit * (this.#grants[measure] + 1)} are allowed.`;
+        const request = { action: "budget.extend", resource: measure, reason };
+        const { allow } = await this.#session.ask(`budget:${measure}:${this.#grants[measure] + 1}`, request);
+        if (!allow) throw new BudgetRefused(measure);
+        this.#grants[measure] += 1;
+        await this.#session.emit("budget.extended", { measure });
+      }
+    }
+  }
+
+  #used(measure: Measure): number {
+    const { inputTokens, outputTokens, costMicros } = this.#session.usage();
+    return measure === "tokens" ? inputTokens + outputTokens : costMicros;
   }
 }
 

@@ -7,7 +7,7 @@ import type { Pricing } from "../pricing.ts";
 import type { Session } from "../session.ts";
 import type { SessionMemory } from "../session-memory.ts";
 import type { ToolSource } from "../tool-source.ts";
-import { type BudgetLimits, withinBudget } from "./budget.ts";
+import { Budget, type BudgetLimits } from "./budget.ts";
 import { Conversation } from "./conversation.ts";
 import { callModel, retryModel } from "./model-call.ts";
 import { Toolbox, type ToolPolicies } from "./toolbox.ts";
@@ -53,11 +53,12 @@ async function turn(options: LoopAgentOptions, session: Session, input: TurnInpu
   const { model, memory, limits, pricing, maxIterations = 50 } = options;
   const asked = textOf(input.body);
   const toolbox = await Toolbox.open(session, options);
+  const budget = await Budget.open(session, limits);
   const conversation = await Conversation.of(session, asked);
   const system = `${options.system}${await recalled(session, memory, asked)}`;
 
   for (let iteration = 0; iteration < maxIterations; iteration++) {
-    await withinBudget(session, limits);
+    await budget.check();
     const reply = await session.step(
       "model",
       ({ signal }) =>

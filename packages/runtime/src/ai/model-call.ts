@@ -30,7 +30,12 @@ export interface ModelCall {
 /** One call of the model, streamed; its tools are not executed here. */
 export async function callModel({ model, system, messages, tools, signal, delta }: ModelCall): Promise<ModelReply> {
   const name = typeof model === "string" ? model : model.modelId;
-  const attributes = { "gen_ai.operation.name": "chat", "gen_ai.request.model": name };
+  const provider = typeof model === "string" ? "gateway" : (model.provider.split(".")[0] ?? "unknown");
+  const attributes = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": provider,
+    "gen_ai.request.model": name,
+  };
   return inSpan(
     `chat ${name}`,
     attributes,
@@ -59,6 +64,7 @@ export async function callModel({ model, system, messages, tools, signal, delta 
         "gen_ai.response.model": response.modelId,
         "gen_ai.usage.input_tokens": inputTokens,
         "gen_ai.usage.output_tokens": outputTokens,
+        "gen_ai.usage.cache_read.input_tokens": cachedTokens,
         "gen_ai.response.finish_reasons": [await result.finishReason],
       });
       return JSON.parse(

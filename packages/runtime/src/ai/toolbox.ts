@@ -64,14 +64,18 @@ export class Toolbox {
   }
 
   /** What the model reads: the tool's result, or why there is none. */
-  async call({ toolName, input }: ToolCall): Promise<ToolResult> {
+  async call({ toolCallId, toolName, input }: ToolCall): Promise<ToolResult> {
     const known = this.#tools.get(toolName);
     if (known === undefined)
       return refusal(`There is no tool ${toolName}. Choose one of: ${[...this.#tools.keys()].join(", ")}.`);
     const denied = await this.#refused({ toolName, input });
     if (denied !== undefined) return refusal(denied);
     const { context } = this.#session;
-    const attributes = { "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": toolName };
+    const attributes = {
+      "gen_ai.operation.name": "execute_tool",
+      "gen_ai.tool.name": toolName,
+      "gen_ai.tool.call.id": toolCallId,
+    };
     return this.#session.step(
       `tool:${toolName}`,
       ({ idempotencyKey, signal }) =>

@@ -106,7 +106,7 @@ hostile("a child that forks a daemon out of its group", {
     const child = await host.start(context, { command: [node, "-e", daemon(file)] });
     const pid = await pidIn(file);
     await child.kill();
-    expect(alive(pid)).toBe(false);
+    await expect.poll(() => alive(pid), { timeout: 10_000 }).toBe(false);
   },
 });
 

@@ -25,5 +25,3 @@ export const exists = (session: string): RuntimeError =>
 
 export const busy = (session: string): RuntimeError =>
   new RuntimeError("RUNTIME_SESSION_BUSY", `Session ${session} is claimed by a worker. Kill it first, then delete it.`);
-
-export const closed = (what: string): RuntimeError => new RuntimeError("RUNTIME_CLOSED", `The ${what} is closed.`);
