@@ -309,49 +309,6 @@ hostile("an append whose cost grows with the log", {
   },
 });
 
-hostile("10,000 sessions wake at once", {
-  control: "all 10,000 want to run at the same instant",
-  async unguarded() {
-    const { log } = await crowd(10_000);
-    expect((await log.due({ limit: 20_000 })).length).toBe(10_000);
-  },
-  async guarded() {
-    let most = 0;
-    let now = 0;
-    let done = 0;
-    let finish = () => {};
-    const finished = new Promise<void>((resolve) => {
-      finish = resolve;
-    });
-    const agent: Agent = {
-      name: "crowd",
-      async run() {
-        now += 1;
-        most = Math.max(most, now);
-        await Promise.resolve();
-        now -= 1;
-        done += 1;
-        if (done === 10_000) finish();
-      },
-    };
-    const { log, queue } = await crowd(10_000);
-    await using runtime = new Runtime({ log, queue, agents: [agent], concurrency: 32, sweepMs: 50 });
-    await runtime.start();
-    await finished;
-    expect(most).toBeLessThanOrEqual(32);
-  },
-});
-
-async function crowd(count: number) {
-  const { database, log, queue } = sqlite(":memory:");
-  const desk = new Runtime({ log, queue, agents: [{ name: "crowd", run: async () => {} }] });
-  for (let index = 0; index < count; index++) {
-    const { id } = await desk.sessions.open(context, { agent: "crowd" });
-    await log.deposit(context, id, { ...event("user.message"), id: `evt_${index}` });
-  }
-  return { database, log, queue };
-}
-
 hostile("a reader that takes one event a minute", {
   control: "a channel that keeps everything for its slowest reader grows with every delta",
   async unguarded() {

@@ -1,7 +1,7 @@
 import type { Admission } from "../admission.ts";
 import type { Clock } from "../dialect.ts";
 import { breathe } from "../internal/breathe.ts";
-import type { SessionLog } from "../session-log.ts";
+import type { Claim, SessionLog } from "../session-log.ts";
 import type { TakenJob, WorkQueue } from "../work-queue.ts";
 import { isProvablyDead } from "./owner.ts";
 import { type RunDeps, SessionRun } from "./run-session.ts";
@@ -131,8 +131,16 @@ export class Worker {
   async #run(job: TakenJob): Promise<void> {
     const { log, queue, owner, clock, sweepMs, onError } = this.#deps;
     const context = { principal: { tenant: job.lane.tenant } };
-    const claim = await log.claim(context, job.session, { owner }).catch(() => undefined);
+    let claim: Claim | undefined;
+    try {
+      claim = await log.claim(context, job.session, { owner });
+    } catch (error) {
+      if ((error as { kind?: unknown }).kind === "not_found") return queue.finish(job);
+      onError(error);
+      return queue.putBack(job, clock.now() + sweepMs);
+    }
     if (claim === undefined) return queue.finish(job);
+    const { fence, record } = claim;
     const run = new SessionRun(this.#deps, context, claim);
     const done = run
       .run()
@@ -140,7 +148,7 @@ export class Worker {
       .catch(async (error) => {
         onError(error);
         await log
-          .release(context, job.session, claim.fence, { seen: claim.record.head, wakeAt: clock.now() + sweepMs })
+          .release(context, job.session, fence, { seen: record.head, wakeAt: clock.now() + sweepMs })
           .catch(() => {});
         await queue.putBack(job, clock.now() + sweepMs).catch(() => {});
       })
