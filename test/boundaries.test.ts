@@ -22,7 +22,9 @@ function violations(file: string, source: string): readonly string[] {
       found.push(`reaches out of its package: ${literal}`);
     }
   }
-  for (const [, argument = ""] of source.matchAll(/(?<!async |[.#\w])(?:await import|require|import\.meta\.resolve)\(\s*([^)]*)/g)) {
+  for (const [, argument = ""] of source.matchAll(
+    /(?<!async |[.#\w])(?:await import|require|import\.meta\.resolve)\(\s*([^)]*)/g,
+  )) {
     if (/^["'][^"']*["']\s*,?\s*$/.test(argument) || argument === "" || isTest || isGuest) continue;
     if (!/^[A-Za-z_$][\w.$]*\s*$/.test(argument)) found.push(`imports what cannot be read: ${argument}`);
   }
