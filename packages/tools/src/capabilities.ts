@@ -32,6 +32,8 @@ export interface Capabilities {
   readonly interrupt: boolean;
   /** `ports.expose` reaches servers inside. */
   readonly ports: boolean;
+  /** `userNamespaces` of a spec can be had: programs inside may keep a sandbox of their own. */
+  readonly userNamespaces: boolean;
   readonly pause: boolean;
   readonly snapshot: boolean;
   /** Network policies that can be asked for; always contains `none`. */

@@ -39,6 +39,11 @@ export interface SandboxSpec {
   /** Restored through the `Workspaces` port before the first call and saved at `close`. */
   readonly workspace?: string;
   readonly mounts?: readonly SandboxMount[];
+  /**
+   * Lets programs inside make user, process and network namespaces, as Chromium does for its own sandbox. Shows more of
+   * the kernel to what runs inside; `TOOLS_UNSUPPORTED` where a backend cannot. Default false.
+   */
+  readonly userNamespaces?: boolean;
   /** Image of the file system, for backends that have images. */
   readonly image?: string;
 }

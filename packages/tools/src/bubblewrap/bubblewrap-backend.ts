@@ -44,6 +44,7 @@ export class BubblewrapBackend implements SandboxBackend {
   readonly #sandboxes = new Set<GuestSandbox>();
   readonly #bwrap: string;
   readonly #filter: Buffer | undefined = seccompFilter(process.arch);
+  readonly #nestingFilter: Buffer | undefined = seccompFilter(process.arch, { userNamespaces: true });
   #report: Promise<ProbeReport> | undefined;
   #python = "";
   #node: string | undefined;
@@ -123,6 +124,7 @@ export class BubblewrapBackend implements SandboxBackend {
       certificates: link?.certificates === undefined ? [] : writeBundle(bundle, link.certificates),
       seccompFd: this.#filter === undefined ? undefined : SECCOMP_FD,
     });
+    const filter = spec.userNamespaces ? this.#nestingFilter : this.#filter;
     const limits = cgroupLimits(spec.limits);
     const group = this.#cgroups?.create(id, limits);
     const root = process.getuid?.() === 0;
@@ -136,7 +138,7 @@ export class BubblewrapBackend implements SandboxBackend {
       ["-c", `${joins} ${caps} exec "$@"`, "sh", ...drop, this.#bwrap, ...words, "--", this.#python, ...GUEST_COMMAND],
       { env: ENVIRONMENT, stdio: ["pipe", "pipe", "pipe", "pipe"], cwd: "/" },
     );
-    (child.stdio[SECCOMP_FD] as Writable).on("error", () => {}).end(this.#filter);
+    (child.stdio[SECCOMP_FD] as Writable).on("error", () => {}).end(filter);
     let log = "";
     (child.stderr as Readable).on("data", (chunk: Buffer) => {
       if (log.length < 2000) log += chunk.toString("utf8");
@@ -223,6 +225,7 @@ export class BubblewrapBackend implements SandboxBackend {
         ports: true,
         pause: false,
         snapshot: false,
+        userNamespaces: true,
       },
       languages: this.#node === undefined ? ["python"] : ["python", "javascript", "typescript"],
       network: this.#deps.egress === undefined ? ["none"] : ["none", "allow", "packages", "open"],

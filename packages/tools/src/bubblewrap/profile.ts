@@ -60,7 +60,8 @@ export function profile(options: ProfileOptions): readonly string[] {
   const bytes = (spec.limits?.diskMiB ?? 256) * 1024 * 1024;
   const [workspace, temporary] = [Math.ceil(bytes * 0.75), Math.floor(bytes * 0.25)];
   const words: string[] = [
-    ...["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
+    ...["--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"],
+    ...(spec.userNamespaces ? [] : ["--disable-userns"]),
     ...["--uid", String(UID), "--gid", String(UID), "--cap-drop", "ALL", "--hostname", "sandbox"],
     ...["--ro-bind", "/usr", "/usr"],
   ];

@@ -76,6 +76,9 @@ export class ContainerBackend implements SandboxBackend {
         "The container backend shows no folders of the host: put them in the image.",
       );
     }
+    if (spec.userNamespaces) {
+      throw new ToolsError("TOOLS_UNSUPPORTED", "The container backend nests no user namespaces: use bubblewrap.");
+    }
     return this.#start(context, spec, report.capabilities);
   }
 
@@ -200,7 +203,15 @@ export class ContainerBackend implements SandboxBackend {
       backend: this.name,
       grade: this.grade,
       languages: this.#deps.node === undefined ? ["python"] : ["python", "javascript", "typescript"],
-      ...{ commands: true, pty: true, interrupt: true, ports: true, pause: false, snapshot: false },
+      ...{
+        commands: true,
+        pty: true,
+        interrupt: true,
+        ports: true,
+        pause: false,
+        snapshot: false,
+        userNamespaces: false,
+      },
       network: ["none"],
       limits: {
         ...{ memory: "enforced", cpus: "enforced", processes: "enforced" },

@@ -64,6 +64,7 @@ export class GvisorBackend implements SandboxBackend {
     if (spec.network !== undefined && spec.network.mode !== "none") {
       throw new ToolsError("TOOLS_UNSUPPORTED", "The gvisor backend has no network: its only policy is `none`.");
     }
+    if (spec.userNamespaces) throw new ToolsError("TOOLS_UNSUPPORTED", "The gvisor backend nests no user namespaces.");
     return this.#start(context, spec, report.capabilities);
   }
 
@@ -187,6 +188,7 @@ export class GvisorBackend implements SandboxBackend {
       ports: true,
       pause: false,
       snapshot: false,
+      userNamespaces: false,
       network: ["none"],
       limits: {
         ...{ memory: kept, cpus: kept, processes: kept },

@@ -55,12 +55,13 @@ export class ProcessBackend implements SandboxBackend {
     if (
       spec.network?.mode === "allow" ||
       spec.network?.mode === "packages" ||
+      spec.userNamespaces ||
       spec.mounts !== undefined ||
       spec.image !== undefined
     ) {
       throw new ToolsError(
         "TOOLS_UNSUPPORTED",
-        "The process backend holds no network policy and has no mounts or images.",
+        "The process backend holds no network policy and has no namespaces, mounts or images.",
       );
     }
     process.emitWarning("The process backend isolates nothing: code runs as this program's user, with its network.", {
@@ -126,6 +127,7 @@ export class ProcessBackend implements SandboxBackend {
         ports: true,
         pause: false,
         snapshot: false,
+        userNamespaces: false,
       },
       languages: this.#node() === undefined ? ["python"] : ["python", "javascript", "typescript"],
       network: ["none", "open"],

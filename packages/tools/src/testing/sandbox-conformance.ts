@@ -127,6 +127,21 @@ export function sandboxConformance({
     );
   });
 
+  test("user namespaces are given where they are offered, and refused where not", async () => {
+    const backend = createBackend();
+    try {
+      const report = await backend.probe();
+      assert.ok(report.ok);
+      const made = backend.create(context, { userNamespaces: true });
+      if (!report.capabilities.userNamespaces) return await rejects(made, "TOOLS_UNSUPPORTED");
+      await using sandbox = await made;
+      const { stdout } = await sandbox.exec(["/usr/bin/unshare", "--user", "/bin/echo", "nested"]);
+      assert.equal(stdout, "nested\n");
+    } finally {
+      await backend.close();
+    }
+  });
+
   within("the network may not be widened", async (sandbox) => {
     await rejects(sandbox.setNetwork({ mode: "open" }), "TOOLS_NETWORK_REFUSED");
   });

@@ -25,6 +25,7 @@ const capabilities: Capabilities = {
   ports: false,
   pause: false,
   snapshot: false,
+  userNamespaces: false,
   network: ["none"],
   limits: {
     memory: "enforced",
@@ -137,7 +138,7 @@ export class WasmBackend implements SandboxBackend {
   }
 }
 
-function refuse({ languages = [], network, mounts, image }: SandboxSpec): void {
+function refuse({ languages = [], network, mounts, image, userNamespaces }: SandboxSpec): void {
   const missing = languages.find((language) => language !== "javascript");
   if (missing !== undefined) {
     throw new ToolsError("TOOLS_LANGUAGE_MISSING", `The wasm backend runs JavaScript only, not ${missing}.`);
@@ -148,5 +149,7 @@ function refuse({ languages = [], network, mounts, image }: SandboxSpec): void {
   if (mounts !== undefined && mounts.length > 0) {
     throw new ToolsError("TOOLS_UNSUPPORTED", "The wasm backend shows no folders of the host.");
   }
-  if (image !== undefined) throw new ToolsError("TOOLS_UNSUPPORTED", "The wasm backend has no images.");
+  if (image !== undefined || userNamespaces) {
+    throw new ToolsError("TOOLS_UNSUPPORTED", "The wasm backend has no images and no namespaces.");
+  }
 }
