@@ -4,7 +4,7 @@ export type SpanRecordKind = "internal" | "server" | "client" | "producer" | "co
 export type SpanRecordStatus = "unset" | "ok" | "error";
 export type SpanAttributes = Readonly<Record<string, Json>>;
 
-/** One finished span as plain data: what a `TraceStore` keeps and the printers and the console read. */
+/** One span as plain data: what a `TraceStore` keeps and the printers and the console read. */
 export interface SpanRecord {
   /** 32 lower-case hexadecimal digits (W3C trace context). */
   readonly traceId: string;
@@ -16,6 +16,8 @@ export interface SpanRecord {
   /** Epoch milliseconds; the fraction carries microseconds. */
   readonly startAt: number;
   readonly endAt: number;
+  /** It has not ended, as far as is known: it runs, or its process died. `endAt` is then its start. */
+  readonly open?: true;
   readonly status: SpanRecordStatus;
   readonly statusMessage?: string;
   /** Name of the instrumentation scope, `ashlar.runtime` for example. */

@@ -48,14 +48,17 @@ export interface UsageRow {
 }
 
 /**
- * Keeps finished spans, apart by `context.principal.tenant`: no call shows, counts or changes another tenant's.
+ * Keeps spans, apart by `context.principal.tenant`: no call shows, counts or changes another tenant's.
  * Several processes may write into one store.
  *
  * Errors: `OBSERVABILITY_STORE_CLOSED` after `close`, `OBSERVABILITY_INVALID` for a cursor or limit that is not one,
  * `OBSERVABILITY_BACKEND_FAILED` with the driver's error as `cause`.
  */
 export interface TraceStore {
-  /** All spans or none. A span that is there already (same trace and span id) is left as it is, so that a repeated delivery changes nothing. */
+  /**
+   * All spans or none. A span that is there already (same trace and span id) is left as it is, so that a repeated
+   * delivery changes nothing; only a finished span takes the place of an open one.
+   */
   append(context: CallContext, spans: readonly SpanRecord[]): Promise<void>;
   /** The spans of one trace by start, then span id; empty when it is unknown. At most `limit` (10,000 when absent). */
   trace(context: CallContext, traceId: string, options?: { readonly limit?: number }): Promise<readonly SpanRecord[]>;
@@ -63,7 +66,7 @@ export interface TraceStore {
   list(context: CallContext, query?: TraceQuery): Promise<Page<TraceSummary>>;
   /**
    * Sums over inference spans (`chat`, `generate_content`, `text_completion`, `embeddings`), or over `execute_tool`
-   * spans for `by: "tool"`. Spans of agents and turns, which repeat their children's tokens, are not counted.
+   * spans for `by: "tool"`, that have ended. Spans of agents and turns, which repeat their children's tokens, are not counted.
    */
   usage(context: CallContext, query: UsageQuery): Promise<readonly UsageRow[]>;
   /**

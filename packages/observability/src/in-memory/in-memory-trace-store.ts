@@ -21,7 +21,9 @@ export class InMemoryTraceStore implements TraceStore {
     for (const span of spans) {
       const trace = traces.get(span.traceId) ?? new Map<string, SpanRecord>();
       traces.set(span.traceId, trace);
-      if (!trace.has(span.spanId)) trace.set(span.spanId, structuredClone(span));
+      const known = trace.get(span.spanId);
+      if (known === undefined || (known.open === true && span.open !== true))
+        trace.set(span.spanId, structuredClone(span));
     }
   }
 

@@ -13,6 +13,7 @@ function keyOf(by: UsageKey, facts: SpanFacts): string | undefined {
 export function usageRows(spans: Iterable<SpanRecord>, by: UsageKey): readonly UsageRow[] {
   const sums = new Map<string, Sum>();
   for (const span of spans) {
+    if (span.open === true) continue;
     const facts = factsOf(span);
     const key = keyOf(by, facts);
     if (key === undefined) continue;

@@ -48,7 +48,8 @@ interface Style {
   readonly pricing?: Pricing;
 }
 
-function tree(traceId: string, spans: readonly SpanRecord[], { paint, width, pricing }: Style): readonly string[] {
+function tree(traceId: string, found: readonly SpanRecord[], { paint, width, pricing }: Style): readonly string[] {
+  const spans = withLastSigns(found);
   const ids = new Set(spans.map(({ spanId }) => spanId));
   const children = Map.groupBy(spans, ({ parentSpanId }) =>
     parentSpanId !== undefined && ids.has(parentSpanId) ? parentSpanId : "",
@@ -63,7 +64,7 @@ function tree(traceId: string, spans: readonly SpanRecord[], { paint, width, pri
   const row = (span: SpanRecord, lead: string): void => {
     const failed = span.status === "error";
     const label = shorten(`${lead}${terminalText(span.name)}`, nameWidth).padEnd(nameWidth);
-    const took = duration(span.endAt - span.startAt).padStart(11);
+    const took = (span.open === true ? "not ended" : duration(span.endAt - span.startAt)).padStart(11);
     const tail = shorten(
       [usage(span, sums, pricing), scopeOf(span), failed ? problem(span) : ""].filter((part) => part !== "").join("  "),
       60,
@@ -85,11 +86,13 @@ function tree(traceId: string, spans: readonly SpanRecord[], { paint, width, pri
   walk("", "", 0);
   for (const span of spans) if (!shown.has(span.spanId)) row(span, "… ");
 
+  const unended = spans.filter(({ open }) => open === true).length;
   const failures = spans.filter(({ status }) => status === "error").length;
   const total = [
     `${count(spans.length)} spans`,
     duration(end - start),
     ...(failures > 0 ? [`${count(failures)} failed`] : []),
+    ...(unended > 0 ? [`${count(unended)} not ended`] : []),
     ...(sums.inputTokens + sums.outputTokens > 0
       ? [`${count(sums.inputTokens)} tokens in, ${count(sums.outputTokens)} out`]
       : []),
@@ -97,6 +100,21 @@ function tree(traceId: string, spans: readonly SpanRecord[], { paint, width, pri
     ...(sums.unpriced > 0 ? [`${count(sums.unpriced)} calls without a price`] : []),
   ];
   return [`${paint(`trace ${terminalText(traceId)}`, "bold")}  ${paint(total.join(" · "), "dim")}`, ...rows];
+}
+
+/** A span that has not ended reaches to the last sign of what happened below it. */
+function withLastSigns(spans: readonly SpanRecord[]): readonly SpanRecord[] {
+  if (spans.every(({ open }) => open !== true)) return spans;
+  const ends = new Map(spans.map(({ spanId, endAt }) => [spanId, endAt]));
+  const parents = new Map(spans.map(({ spanId, parentSpanId }) => [spanId, parentSpanId]));
+  for (const { spanId, endAt } of spans) {
+    const seen = new Set([spanId]);
+    for (let above = parents.get(spanId); above !== undefined && !seen.has(above); above = parents.get(above)) {
+      seen.add(above);
+      ends.set(above, Math.max(endAt, ends.get(above) ?? endAt));
+    }
+  }
+  return spans.map((span) => (span.open === true ? { ...span, endAt: ends.get(span.spanId) ?? span.endAt } : span));
 }
 
 function bar({ startAt, endAt }: SpanRecord, start: number, end: number): string {
@@ -108,7 +126,7 @@ function bar({ startAt, endAt }: SpanRecord, start: number, end: number): string
 
 function usage(span: SpanRecord, sums: Sums, pricing: Pricing | undefined): string {
   const facts = factsOf(span);
-  if (!isInference(facts.operation)) return "";
+  if (!isInference(facts.operation) || span.open === true) return "";
   sums.inputTokens += facts.inputTokens;
   sums.outputTokens += facts.outputTokens;
   const parts = [`${count(facts.inputTokens)}→${count(facts.outputTokens)} tok`];

@@ -37,6 +37,16 @@ test("a trace reads as a tree with durations, tokens and cost", () => {
   expect(text).toContain("card closed");
 });
 
+test("a span that has not ended says so and reaches to the last sign below it", () => {
+  const at = Date.UTC(2026, 0, 1);
+  const root = spanFixture({ spanId: spanIdOf(1), name: "invoke_agent resolver", open: true, endAt: at });
+  const turn = spanFixture({ spanId: spanIdOf(2), parentSpanId: spanIdOf(1), name: "step", open: true, endAt: at });
+  const child = spanFixture({ spanId: spanIdOf(3), parentSpanId: spanIdOf(2), name: "chat m-1", attributes: chat });
+  const text = printTraces([root, turn, child]);
+  expect(text).toContain("3 spans · 120 ms · 2 not ended · 1,000 tokens in");
+  expect(text.split("\n").filter((line) => line.includes("▬".repeat(16)))).toHaveLength(3);
+});
+
 test("spans that are each other's parents are still shown", () => {
   const a = spanFixture({ spanId: spanIdOf(1), parentSpanId: spanIdOf(2), name: "a" });
   const b = spanFixture({ spanId: spanIdOf(2), parentSpanId: spanIdOf(1), name: "b" });

@@ -51,5 +51,6 @@ export const traceSchema: SqliteSchema = {
     CREATE INDEX ashlar_traces_by_start ON ashlar_traces (tenant, start_at DESC, trace_id DESC);
     CREATE INDEX ashlar_traces_by_end ON ashlar_traces (end_at);
     `,
+    "ALTER TABLE ashlar_spans ADD COLUMN open INTEGER NOT NULL DEFAULT 0",
   ],
 };

@@ -16,9 +16,15 @@ export interface SpanRow {
   readonly attributes: string;
   readonly events: string | null;
   readonly links: string | null;
+  readonly open: 0 | 1;
 }
 
-export const INSERT_SPAN: string = `INSERT OR IGNORE INTO ashlar_spans VALUES (${Array(23).fill("?").join(", ")})`;
+const COLUMNS = 24;
+export const INSERT_SPAN: string = `INSERT OR IGNORE INTO ashlar_spans VALUES (${Array(COLUMNS).fill("?").join(", ")})`;
+
+/** Of an open span that is about to be put in again as it ended. */
+export const DROP_OPEN: string =
+  "DELETE FROM ashlar_spans WHERE tenant = ? AND trace_id = ? AND span_id = ? AND open = 1";
 
 /** In the order of the table's columns. */
 export function toParameters(tenant: string, span: SpanRecord): readonly unknown[] {
@@ -47,6 +53,7 @@ export function toParameters(tenant: string, span: SpanRecord): readonly unknown
     JSON.stringify(span.attributes),
     span.events === undefined ? null : JSON.stringify(span.events),
     span.links === undefined ? null : JSON.stringify(span.links),
+    span.open === true ? 1 : 0,
   ];
 }
 
@@ -59,6 +66,7 @@ export function toSpan(row: SpanRow): SpanRecord {
     kind: row.kind,
     startAt: row.start_at,
     endAt: row.end_at,
+    ...(row.open === 1 ? { open: true as const } : {}),
     status: row.status,
     ...(row.status_message === null ? {} : { statusMessage: row.status_message }),
     scope: row.scope,

@@ -5,7 +5,7 @@ import { decodePosition, encodePosition, limitOf } from "../internal/trace-page.
 import type { SpanRecord } from "../span-record.ts";
 import type { TraceQuery, TraceStore, TraceSummary, UsageQuery, UsageRow } from "../trace-store.ts";
 import { traceSchema } from "./schema.ts";
-import { INSERT_SPAN, type SpanRow, toParameters, toSpan } from "./span-row.ts";
+import { DROP_OPEN, INSERT_SPAN, type SpanRow, toParameters, toSpan } from "./span-row.ts";
 import { sweepTraces } from "./sweep.ts";
 import { selectUsage } from "./usage.ts";
 
@@ -27,10 +27,16 @@ export class SqliteTraceStore implements TraceStore {
       migrate(database, traceSchema);
     });
     const insert = database.prepare(INSERT_SPAN);
+    const dropOpen = database.prepare(DROP_OPEN);
     const summarise = database.prepare(UPSERT_TRACE);
     this.#append = database.transaction((tenant: string, spans: readonly SpanRecord[]) => {
       for (const span of spans) {
-        if (insert.run(...toParameters(tenant, span)).changes === 0) continue;
+        const parameters = toParameters(tenant, span);
+        const fresh = insert.run(...parameters).changes;
+        if (fresh === 0) {
+          if (span.open === true || dropOpen.run(tenant, span.traceId, span.spanId).changes === 0) continue;
+          insert.run(...parameters);
+        }
         summarise.run({
           tenant,
           traceId: span.traceId,
@@ -39,6 +45,7 @@ export class SqliteTraceStore implements TraceStore {
           nameFrom: span.parentSpanId === undefined ? 0 : 1,
           startAt: span.startAt,
           endAt: span.endAt,
+          spans: fresh,
           errors: span.status === "error" ? 1 : 0,
         });
       }
@@ -134,7 +141,7 @@ export class SqliteTraceStore implements TraceStore {
 }
 
 const UPSERT_TRACE = `
-  INSERT INTO ashlar_traces VALUES (@tenant, @traceId, @name, @service, @nameFrom, @startAt, @startAt, @endAt, 1, @errors)
+  INSERT INTO ashlar_traces VALUES (@tenant, @traceId, @name, @service, @nameFrom, @startAt, @startAt, @endAt, @spans, @errors)
   ON CONFLICT (tenant, trace_id) DO UPDATE SET
     name = iif((excluded.name_from, excluded.name_at) < (name_from, name_at), excluded.name, name),
     service = iif((excluded.name_from, excluded.name_at) < (name_from, name_at), excluded.service, service),
@@ -142,7 +149,7 @@ const UPSERT_TRACE = `
     name_from = min(name_from, excluded.name_from),
     start_at = min(start_at, excluded.start_at),
     end_at = max(end_at, excluded.end_at),
-    spans = spans + 1,
+    spans = spans + excluded.spans,
     errors = errors + excluded.errors`;
 
 interface TraceRow {

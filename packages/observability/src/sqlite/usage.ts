@@ -12,7 +12,7 @@ export function selectUsage(
 ): readonly UsageRow[] {
   const key = columns[by];
   const tool = by === "tool";
-  const where = ["tenant = @tenant", tool ? "operation = 'execute_tool'" : inference, `${key} IS NOT NULL`];
+  const where = ["tenant = @tenant", "open = 0", tool ? "operation = 'execute_tool'" : inference, `${key} IS NOT NULL`];
   if (session !== undefined) where.push("session = @session");
   if (from !== undefined) where.push("start_at >= @from");
   if (until !== undefined) where.push("start_at < @until");

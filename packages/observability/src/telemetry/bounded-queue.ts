@@ -1,4 +1,5 @@
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
+import { OpenSpans } from "./open-spans.ts";
 import type { SinkStatus, SpanSink } from "./span-sink.ts";
 
 export interface BoundedQueueOptions {
@@ -18,6 +19,7 @@ export class BoundedQueue {
   readonly #maxQueue: number;
   readonly #maxBatch: number;
   readonly #delayMs: number;
+  readonly #open: OpenSpans | undefined;
   #queue: ReadableSpan[] = [];
   #timer: NodeJS.Timeout | undefined;
   #draining: Promise<void> | undefined;
@@ -33,11 +35,20 @@ export class BoundedQueue {
     this.#maxQueue = maxQueue;
     this.#maxBatch = Math.min(maxBatch, maxQueue);
     this.#delayMs = delayMs;
+    this.#open = sink.takesOpen === true ? new OpenSpans() : undefined;
+  }
+
+  /** A span began; `record` gives it as it may be seen, when the sink takes spans that are still open. */
+  began(span: ReadableSpan, record: (span: ReadableSpan) => ReadableSpan): void {
+    if (this.#open === undefined || this.#closed || this.#open.size >= this.#maxQueue) return;
+    this.#open.began(span, record);
+    if (this.#timer === undefined && this.#draining === undefined && this.#failures === 0) this.#wake(this.#delayMs);
   }
 
   add(span: ReadableSpan): void {
     if (this.#closed || this.#queue.length >= this.#maxQueue) {
       this.#dropped += 1;
+      this.#open?.gone(span);
       return;
     }
     this.#queue.push(span);
@@ -82,7 +93,7 @@ export class BoundedQueue {
   #drain(): Promise<void> {
     this.#draining ??= this.#run().finally(() => {
       this.#draining = undefined;
-      if (this.#queue.length === 0 || this.#closed) return;
+      if (this.#closed || (this.#queue.length === 0 && !this.#open?.size)) return;
       this.#wake(
         this.#failures === 0 ? this.#delayMs : Math.min(this.#delayMs * 2 ** this.#failures, LONGEST_BACKOFF_MS),
       );
@@ -93,10 +104,11 @@ export class BoundedQueue {
   async #run(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (this.#queue.length > 0) {
+    for (let running = this.#open?.running() ?? []; this.#queue.length + running.length > 0; running = []) {
       const batch = this.#queue.slice(0, this.#maxBatch);
+      const open = [...running, ...(this.#open?.above(batch) ?? [])];
       try {
-        await this.#sink.export(batch);
+        await this.#sink.export(open.length === 0 ? batch : [...open, ...batch]);
         this.#exported += batch.length;
         this.#failures = 0;
       } catch (error) {
@@ -108,6 +120,7 @@ export class BoundedQueue {
         this.#refused += batch.length;
       }
       this.#queue.splice(0, batch.length);
+      this.#open?.gone(...open, ...batch);
       // Lets requests be answered between two batches.
       await new Promise((resolve) => setImmediate(resolve));
     }

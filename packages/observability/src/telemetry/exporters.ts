@@ -70,21 +70,23 @@ export interface StoreExporterOptions {
   readonly store: TraceStore;
   /** For spans that carry no `ashlar.tenant`, nor any parent in this process that does. `default` when absent. */
   readonly defaultTenant?: string;
+  /** `delayMs` is 20 when absent: what a process that is killed loses. */
   readonly queue?: BoundedQueueOptions;
 }
 
-/** Into a `TraceStore` of this process. The store is the caller's and stays open. */
+/** Into a `TraceStore` of this process, spans that are still open too. The store is the caller's and stays open. */
 export function storeExporter({ store, defaultTenant = "default", queue }: StoreExporterOptions): TelemetryExporter {
   return {
     spans: {
       name: "store",
+      takesOpen: true,
       async export(spans) {
         for (const [tenant, records] of byTenant(spans, defaultTenant))
           await store.append({ principal: { tenant } }, records);
       },
       async close() {},
     },
-    ...(queue === undefined ? {} : { queue }),
+    queue: { delayMs: 20, ...queue },
   };
 }
 

@@ -38,11 +38,12 @@ export class RecordingProcessor implements SpanProcessor {
 
   onStart(span: Span, parentContext: Context): void {
     const parent = (trace.getSpan(parentContext) as Partial<ReadableSpan> | undefined)?.attributes;
-    if (parent === undefined) return;
-    for (const name of inherited) {
-      const value = parent[name];
+    for (const name of parent === undefined ? [] : inherited) {
+      const value = parent?.[name];
       if (value !== undefined && span.attributes[name] === undefined) span.setAttribute(name, value);
     }
+    if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return;
+    for (const queue of this.#queues) queue.began(span, this.#record);
   }
 
   onEnd(span: ReadableSpan): void {
@@ -59,6 +60,8 @@ export class RecordingProcessor implements SpanProcessor {
   async shutdown(): Promise<void> {
     await Promise.all(this.#queues.map((queue) => queue.close()));
   }
+
+  readonly #record = (span: ReadableSpan): ReadableSpan => this.#recorded(span);
 
   #recorded(span: ReadableSpan): ReadableSpan {
     const redactor = this.#redactor;

@@ -9,6 +9,11 @@ export interface SpanSink {
    * One call at a time.
    */
   export(spans: readonly ReadableSpan[]): Promise<void>;
+  /**
+   * Whether it also takes spans that have not ended (`ended` is false) and replaces each when it comes again. Then a
+   * span is never taken without those around it, and what a process was doing when it died stays visible.
+   */
+  readonly takesOpen?: boolean;
   close(): Promise<void>;
 }
 

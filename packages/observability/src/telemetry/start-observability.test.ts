@@ -43,6 +43,36 @@ test("children inherit tenant, session and agent in the process", async () => {
   expect((await recorded(store)).find(({ name }) => name === "chat m")?.attributes).toMatchObject(attributes);
 });
 
+test("a local store never holds a span without its parent, and holds what still runs", async () => {
+  const store = new InMemoryTraceStore();
+  await using observability = startObservability({
+    serviceName: "s",
+    exporters: [storeExporter({ store, defaultTenant: "acme", queue: { maxBatch: 1 } })],
+  });
+  const tracer = observability.tracer("test");
+  const [turn, child] = tracer.startActiveSpan("turn sk-ant-abcdefghijklmnop1234567890", (span) => [
+    span,
+    tracer.startSpan("child"),
+  ]);
+  child.end();
+  turn.end();
+  const running = tracer.startSpan("running");
+  const order: string[] = [];
+  const append = store.append.bind(store);
+  store.append = async (context, spans) => {
+    order.push(...spans.map(({ name }) => name));
+    return append(context, spans);
+  };
+  await observability.flush();
+  const redacted = "turn [redacted:api-key]";
+  expect(order).toEqual(["running", redacted, "child", redacted]);
+  const open = (await recorded(store)).filter((span) => span.open).map(({ name }) => name);
+  expect(open).toEqual(["running"]);
+  running.end();
+  await observability.flush();
+  expect((await recorded(store)).some((span) => span.open)).toBe(false);
+});
+
 test("secrets are gone from names, values, status, events and links before any exporter sees them; content is off", async () => {
   const store = new InMemoryTraceStore();
   let shown = "";

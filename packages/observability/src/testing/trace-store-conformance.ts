@@ -75,6 +75,20 @@ export function traceStoreConformance({ test, createStore }: TraceStoreConforman
     assert.equal((await store.usage(context, { by: "model" }))[0]?.calls, 2);
   });
 
+  law("lets a finished span take the place of an open one, and never the other way round", async (store) => {
+    const open = (number: number) => chat(number, { endAt: start + number, open: true });
+    await store.append(context, [open(1), open(2)]);
+    assert.deepEqual(await store.usage(context, { by: "model" }), []);
+    await store.append(context, [chat(1, { status: "error" })]);
+    await store.append(context, [open(1)]);
+    const [finished, running] = await store.trace(context, spanFixture().traceId);
+    assert.deepEqual(finished, chat(1, { status: "error" }));
+    assert.deepEqual(running, open(2));
+    const [{ spans, errors, endAt } = { spans: 0, errors: 0, endAt: 0 }] = (await store.list(context)).items;
+    assert.deepEqual([spans, errors, endAt], [2, 1, start + 11]);
+    assert.equal((await store.usage(context, { by: "model" }))[0]?.calls, 1);
+  });
+
   law("keeps tenants apart", async (store) => {
     await store.append(context, [chat(1)]);
     await store.append(stranger, [chat(1, { name: "theirs" })]);
