@@ -4,6 +4,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
 import { hostile } from "../../../test/support/hostile.ts";
+import { newState } from "./engine/state.ts";
 import type { Agent, CallContext, SessionEvent } from "./index.ts";
 import { InMemoryLiveBus, InMemorySessionLog, InMemoryWorkQueue, Runtime } from "./index.ts";
 import { SqliteSessionLog, SqliteWorkQueue } from "./sqlite/index.ts";
@@ -308,6 +309,52 @@ hostile("an append whose cost grows with the log", {
     database.close();
   },
 });
+
+hostile("10,000 sessions wake at once", {
+  control: "all 10,000 want to run at the same instant",
+  async unguarded() {
+    crowd = await crowdOf(10_000);
+    expect((await crowd.log.due({ limit: 20_000 })).length).toBe(10_000);
+  },
+  async guarded() {
+    let most = 0;
+    let now = 0;
+    let done = 0;
+    let finish = () => {};
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const agent: Agent = {
+      name: "crowd",
+      async run() {
+        now += 1;
+        most = Math.max(most, now);
+        await Promise.resolve();
+        now -= 1;
+        done += 1;
+        if (done === 10_000) finish();
+      },
+    };
+    const { log, queue } = crowd;
+    await using runtime = new Runtime({ log, queue, agents: [agent], concurrency: 32, sweepMs: 50 });
+    await runtime.start();
+    await finished;
+    expect([most <= 32, done]).toEqual([true, 10_000]);
+    expect((await runtime.sessions.find(context, { status: "parked" })).items).toEqual([]);
+  },
+});
+
+let crowd: Awaited<ReturnType<typeof crowdOf>>;
+
+async function crowdOf(count: number) {
+  const stores = sqlite(":memory:");
+  for (let index = 0; index < count; index++) {
+    const wakes = { ...session, id: `ses_${index}`, agent: "crowd", status: "queued", wakeAt: 1 } as const;
+    await stores.log.create(context, { ...wakes, state: newState({ priority: 0, requires: [] }) as never });
+    await stores.log.deposit(context, wakes.id, { ...event("user.message"), id: `evt_${index}` }, { wake: false });
+  }
+  return stores;
+}
 
 hostile("a reader that takes one event a minute", {
   control: "a channel that keeps everything for its slowest reader grows with every delta",

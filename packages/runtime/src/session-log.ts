@@ -140,7 +140,7 @@ export interface SessionLog {
     options?: { readonly wake?: boolean },
   ): Promise<{ readonly event: SessionEvent; readonly duplicate: boolean }>;
 
-  /** Events with `seq` over `after` (default 0), in order; at most `limit` (default 1,000). */
+  /** Events with `seq` over `after` (default 0), in order: `limit` (default 1,000) of them, or all there are. */
   read(
     context: CallContext,
     session: string,
@@ -163,9 +163,13 @@ export interface SessionLog {
   owners(): Promise<readonly { readonly owner: string; readonly expiresAt: number }[]>;
   /**
    * Sessions whose `wakeAt` has come and which no owner with a lease in force holds. A claim without a `wakeAt` sets it
-   * to now, so that a session whose owner died is always among them. At most `limit`. Over all tenants: for workers.
+   * to now, so that a session whose owner died is always among them. By `wakeAt`, then by session; at most `limit`, those
+   * behind `after` only. Over all tenants: for workers.
    */
-  due(options: { readonly limit: number }): Promise<readonly DueSession[]>;
+  due(options: {
+    readonly limit: number;
+    readonly after?: Pick<DueSession, "wakeAt" | "session">;
+  }): Promise<readonly DueSession[]>;
 
   close(): Promise<void>;
 }

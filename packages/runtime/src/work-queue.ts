@@ -70,7 +70,8 @@ export interface LaneDepth {
  * - `put` of a session that waits keeps one job, with the earlier `availableAt` and the newer lane. `put` of a session
  *   that is in work is kept aside and waits as soon as that one is finished: no wake-up is lost.
  * - A job is handed to one taker. When its owner's lease ends it waits again and its limits are free.
- * - `take` gives jobs only within all limits, decided atomically; the earliest available of the lane comes first.
+ * - `take` gives jobs only within all limits, decided atomically; the earliest available of the lane comes first. An
+ *   owner without a lease in force is given none: it could not keep them.
  */
 export interface WorkQueue {
   put(jobs: readonly Job[]): Promise<void>;

@@ -1,5 +1,6 @@
 import type { CallContext, Clock, IdSource } from "../dialect.ts";
 import { RuntimeError } from "../errors.ts";
+import { breathe } from "../internal/breathe.ts";
 import { busy, ended, notFound } from "../internal/session-errors.ts";
 import type { LiveBus } from "../live-bus.ts";
 import type { Claim, SessionLog, SessionRecord, SessionStatus } from "../session-log.ts";
@@ -94,6 +95,7 @@ export class Operator {
   ): Promise<void> {
     const { log, journal, live } = this.#deps;
     for (;;) {
+      await breathe();
       const record = await this.#get(context, session);
       if (record.status === "ended") throw ended(session);
       if (record.status === status) return;
@@ -117,6 +119,7 @@ export class Operator {
   ): Promise<Claim> {
     let claim: Claim | undefined;
     while (claim === undefined) {
+      await breathe();
       const record = await this.#get(context, session);
       const { status, fence } = record;
       if (!fits(record)) throw unfit(record, otherwise);

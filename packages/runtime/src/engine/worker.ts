@@ -3,9 +3,8 @@ import type { Clock } from "../dialect.ts";
 import { breathe } from "../internal/breathe.ts";
 import type { Claim, SessionLog } from "../session-log.ts";
 import type { TakenJob, WorkQueue } from "../work-queue.ts";
-import { isProvablyDead } from "./owner.ts";
 import { type RunDeps, SessionRun } from "./run-session.ts";
-import { readState } from "./state.ts";
+import { Sweep } from "./sweep.ts";
 
 export interface WorkerDeps extends RunDeps {
   readonly log: SessionLog;
@@ -16,7 +15,7 @@ export interface WorkerDeps extends RunDeps {
   /** Sessions that run at once here. */
   readonly concurrency: number;
   readonly leaseMs: number;
-  /** How often lost wake-ups and dead owners are looked for. */
+  /** How often lost wake-ups, timers and dead owners are looked for. */
   readonly sweepMs: number;
   /** What goes wrong outside of any session; the worker goes on. */
   readonly onError: (error: unknown) => void;
@@ -26,13 +25,14 @@ export interface WorkerDeps extends RunDeps {
 export class Worker {
   readonly #deps: WorkerDeps;
   readonly #stopping = new AbortController();
-  readonly #runs = new Map<SessionRun, Promise<void>>();
+  readonly #runs = new Map<string, { readonly run: SessionRun; readonly done: Promise<void> }>();
   #loops: readonly Promise<void>[] = [];
   #freed: () => void = () => {};
-  #sweptAt = Number.NEGATIVE_INFINITY;
+  readonly #sweep: Sweep;
 
   constructor(deps: WorkerDeps) {
     this.#deps = deps;
+    this.#sweep = new Sweep(deps);
   }
 
   async start(): Promise<void> {
@@ -45,8 +45,9 @@ export class Worker {
   async drain(): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort(new Error("The worker drains."));
-    for (const run of this.#runs.keys()) run.leave("drain");
-    await Promise.allSettled([...this.#loops, ...this.#runs.values()]);
+    const runs = [...this.#runs.values()];
+    for (const { run } of runs) run.leave("drain");
+    await Promise.allSettled([...this.#loops, ...runs.map(({ done }) => done)]);
     const { log, queue, owner } = this.#deps;
     await Promise.all([log.expire(owner), queue.expire(owner)]);
   }
@@ -66,7 +67,7 @@ export class Worker {
     const { log, queue, clock, owner, leaseMs } = this.#deps;
     await clock.sleep(leaseMs / 3, { signal: this.#stopping.signal });
     await Promise.all([log.renew(owner, leaseMs), queue.renew(owner, leaseMs)]);
-    await Promise.all([...this.#runs.keys()].map((run) => run.check()));
+    await Promise.all([...this.#runs.values()].map(({ run }) => run.check()));
   }
 
   async #work(): Promise<void> {
@@ -75,10 +76,7 @@ export class Worker {
       this.#freed = resolve;
     });
     await breathe();
-    if (Math.abs(clock.now() - this.#sweptAt) >= sweepMs) {
-      this.#sweptAt = clock.now();
-      await this.#sweep();
-    }
+    await this.#sweep.look();
     await this.#take();
     const lanes = await queue.lanes();
     const next = Math.min(...lanes.map(({ nextAt }) => nextAt).filter((at) => at > clock.now()), clock.now() + sweepMs);
@@ -89,28 +87,12 @@ export class Worker {
     waiting.abort();
   }
 
-  /** Frees what dead owners hold, and puts sessions back whose wake-up was lost. */
-  async #sweep(): Promise<void> {
-    const { log, queue } = this.#deps;
-    for (const { owner } of await log.owners()) {
-      if (!isProvablyDead(owner)) continue;
-      await Promise.all([log.expire(owner), queue.expire(owner)]);
-    }
-    const due = await log.due({ limit: 1000 });
-    if (due.length === 0) return;
-    await queue.put(
-      due.map(({ tenant, session, agent, wakeAt, state }) => {
-        const { priority, requires } = readState(state);
-        return { session, lane: { tenant, agent, priority, requires }, availableAt: wakeAt };
-      }),
-    );
-  }
-
   /** One at a time while lanes of one priority contend, so that the order of the next is decided anew. */
   async #take(): Promise<void> {
     const { queue, clock, admission, owner, concurrency } = this.#deps;
     for (let progress = true; progress; ) {
       progress = false;
+      await breathe();
       const lanes = admission.order(await queue.lanes(), clock.now());
       for (const lane of lanes) {
         const free = concurrency - this.#runs.size;
@@ -131,6 +113,8 @@ export class Worker {
   async #run(job: TakenJob): Promise<void> {
     const { log, queue, owner, clock, sweepMs, onError } = this.#deps;
     const context = { principal: { tenant: job.lane.tenant } };
+    // Reclaimed from this very worker while its lease had lapsed: the run under way goes on.
+    if (this.#runs.has(job.session)) return queue.finish(job);
     let claim: Claim | undefined;
     try {
       claim = await log.claim(context, job.session, { owner });
@@ -153,9 +137,9 @@ export class Worker {
         await queue.putBack(job, clock.now() + sweepMs).catch(() => {});
       })
       .finally(() => {
-        this.#runs.delete(run);
+        this.#runs.delete(job.session);
         this.#freed();
       });
-    this.#runs.set(run, done);
+    this.#runs.set(job.session, { run, done });
   }
 }

@@ -190,7 +190,13 @@ export class InMemorySessionLog implements SessionLog {
     return [...owners].map((owner) => ({ owner, expiresAt: this.#leases.get(owner) ?? 0 }));
   }
 
-  async due({ limit }: { readonly limit: number }): Promise<readonly DueSession[]> {
+  async due({
+    limit,
+    after,
+  }: {
+    readonly limit: number;
+    readonly after?: Pick<DueSession, "wakeAt" | "session">;
+  }): Promise<readonly DueSession[]> {
     const now = this.#clock.now();
     return [...this.#sessions.values()]
       .flatMap(({ record: { id, tenant, agent, wakeAt, owner, state } }) =>
@@ -198,7 +204,8 @@ export class InMemorySessionLog implements SessionLog {
           ? [{ session: id, tenant, agent, wakeAt, state }]
           : [],
       )
-      .sort((a, b) => a.wakeAt - b.wakeAt)
+      .filter((each) => after === undefined || dueOrder(after, each) < 0)
+      .sort(dueOrder)
       .slice(0, limit);
   }
 
@@ -231,6 +238,9 @@ export class InMemorySessionLog implements SessionLog {
     return { event: placed };
   }
 }
+
+const dueOrder = (a: Pick<DueSession, "wakeAt" | "session">, b: Pick<DueSession, "wakeAt" | "session">): number =>
+  a.wakeAt - b.wakeAt || (a.session < b.session ? -1 : a.session === b.session ? 0 : 1);
 
 function matches(record: SessionRecord, query: SessionQuery): boolean {
   const { status, agent, externalId, parent, metadata = {}, archived = false } = query;

@@ -59,6 +59,7 @@ export class InMemoryWorkQueue implements WorkQueue {
 
   async take(lane: Lane, { owner, count, concurrency, rates }: TakeOptions): Promise<Taken> {
     this.#reclaim();
+    if (!this.#inForce(owner)) return { jobs: [] };
     const now = this.#clock.now();
     const key = laneKey(lane);
     const jobs: TakenJob[] = [];

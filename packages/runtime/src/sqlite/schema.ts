@@ -20,7 +20,7 @@ export const SESSION_LOG_SCHEMA: SqliteSchema = {
       WHERE external_id IS NOT NULL;
     CREATE INDEX runtime_session_parent ON runtime_session (tenant, parent, id) WHERE parent IS NOT NULL;
     CREATE INDEX runtime_session_owner ON runtime_session (owner) WHERE owner IS NOT NULL;
-    CREATE INDEX runtime_session_wake ON runtime_session (wake_at) WHERE wake_at IS NOT NULL;
+    CREATE INDEX runtime_session_wake ON runtime_session (wake_at, id) WHERE wake_at IS NOT NULL;
     CREATE TABLE runtime_event (
       session INTEGER NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, at REAL NOT NULL,
       fence TEXT NOT NULL, turn INTEGER, step TEXT, attempt INTEGER, idempotency_key TEXT, traceparent TEXT,

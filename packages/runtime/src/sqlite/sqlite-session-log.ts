@@ -238,15 +238,23 @@ export class SqliteSessionLog implements SessionLog {
     ) as { owner: string; expiresAt: number }[];
   }
 
-  async due({ limit }: { readonly limit: number }): Promise<readonly DueSession[]> {
+  async due({
+    limit,
+    after,
+  }: {
+    readonly limit: number;
+    readonly after?: Pick<DueSession, "wakeAt" | "session">;
+  }): Promise<readonly DueSession[]> {
     const now = this.#clock.now();
+    const from = after?.wakeAt ?? Number.NEGATIVE_INFINITY;
     const rows = this.#connection.run(() =>
       this.#connection
         .sql(
           `SELECT id AS session, tenant, agent, wake_at AS wakeAt, state FROM runtime_session
-           WHERE wake_at <= ? AND (owner IS NULL OR NOT ${LIVE}) ORDER BY wake_at LIMIT ?`,
+           WHERE wake_at <= ? AND wake_at >= ? AND (wake_at, id) > (?, ?) AND (owner IS NULL OR NOT ${LIVE})
+           ORDER BY wake_at, id LIMIT ?`,
         )
-        .all(now, now, limit),
+        .all(now, from, from, after?.session ?? "", now, limit),
     ) as (Omit<DueSession, "state"> & { state: string })[];
     return rows.map((row) => ({ ...row, state: JSON.parse(row.state) as Json }));
   }

@@ -28,6 +28,8 @@ interface WorkingRow {
 const LOST = `
   FROM runtime_working WHERE owner NOT IN (SELECT owner FROM runtime_queue_lease WHERE expires_at > ?)`;
 
+const IN_FORCE = "SELECT 1 FROM runtime_queue_lease WHERE owner = ? AND expires_at > ?";
+
 /** `wakeup` hears this process at once and other processes on the same file within `pollMs`. */
 export class SqliteWorkQueue implements WorkQueue {
   readonly #connection: Connection;
@@ -89,6 +91,7 @@ export class SqliteWorkQueue implements WorkQueue {
       this.#reclaim();
       const now = this.#clock.now();
       const jobs: TakenJob[] = [];
+      if (this.#connection.sql(IN_FORCE).get(owner, now) === undefined) return { jobs };
       while (jobs.length < count) {
         const next = this.#first(laneKey(lane), now);
         if (next === undefined) break;

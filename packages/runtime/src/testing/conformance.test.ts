@@ -128,6 +128,15 @@ const logs: readonly (readonly [fault: string, law: RegExp, broken: typeof InMem
       override async renew(): Promise<void> {}
     },
   ],
+  [
+    "the sweep starts from the beginning every time",
+    /page by page/,
+    class extends InMemorySessionLog {
+      override async due({ limit }: Parameters<Log["due"]>[0]) {
+        return super.due({ limit });
+      }
+    },
+  ],
 ];
 
 test.each(logs)("a session log: %s", async (_, law, Broken) => {
@@ -205,6 +214,16 @@ const queues: readonly (readonly [fault: string, law: RegExp, broken: typeof InM
       }
       override async finish(...[job]: Parameters<Queue["finish"]>) {
         return super.finish({ ...job, token: this.#latest.get(job.session) ?? job.token });
+      }
+    },
+  ],
+  [
+    "an owner that is as good as dead is given jobs",
+    /without a lease in force/,
+    class extends InMemoryWorkQueue {
+      override async take(...[lane, options]: Parameters<Queue["take"]>) {
+        await this.renew(options.owner, 1_000);
+        return super.take(lane, options);
       }
     },
   ],

@@ -316,6 +316,19 @@ export function sessionLogConformance({ test, createLog, ownTime = false }: Sess
     assert.equal((await log.due({ limit: 10 })).length, 1);
   });
 
+  law("due sessions come by wake and then by session, page by page", async (log) => {
+    const wakes = { ses_b: 2, ses_c: 1, ses_a: 2, ses_d: 2 };
+    for (const [id, wakeAt] of Object.entries(wakes)) await log.create(acme, { ...session(id), wakeAt });
+    const [first, second, ...more] = await log.due({ limit: 2 });
+    assert.deepEqual([first?.session, second?.session, more.length], ["ses_c", "ses_a", 0]);
+    assert.ok(second);
+    const next = await log.due({ limit: 10, after: second });
+    assert.deepEqual(
+      next.map((each) => each.session),
+      ["ses_b", "ses_d"],
+    );
+  });
+
   law("an ended session takes no input and is never due", async (log) => {
     await log.create(acme, session("ses_1"));
     const claim = await log.claim(acme, "ses_1", { owner: "w1" });

@@ -116,6 +116,7 @@ export function workQueueConformance({ test, createQueue, ownTime = false }: Wor
     assert.deepEqual(sessions(await queue.take(newer, plain)), ["s1"]);
     await queue.put([{ session: "s1", lane: lane(), availableAt: now() }]);
     await queue.expire("w1");
+    await queue.renew("w1", 60_000);
     assert.deepEqual(sessions(await queue.take(lane(), plain)), ["s1"]);
   });
 
@@ -137,6 +138,16 @@ export function workQueueConformance({ test, createQueue, ownTime = false }: Wor
       (await queue.depth()).map(({ working }) => working),
       [1],
     );
+  });
+
+  law("an owner without a lease in force is given nothing", async (queue, { now, pass }) => {
+    await queue.renew("w2", 200);
+    await queue.put([{ session: "s1", lane: lane(), availableAt: now() }]);
+    await pass(200);
+    assert.deepEqual(sessions(await queue.take(lane(), { ...plain, owner: "w2" })), []);
+    assert.deepEqual(sessions(await queue.take(lane(), { ...plain, owner: "never" })), []);
+    await queue.renew("w2", 60_000);
+    assert.deepEqual(sessions(await queue.take(lane(), { ...plain, owner: "w2" })), ["s1"]);
   });
 
   law("a put after the owner's lease has ended waits at once, in the newer lane", async (queue, { now, pass }) => {
