@@ -4,6 +4,9 @@ export interface AgentDescription {
   readonly name: string;
   readonly version: string;
   readonly description?: string;
+  /** JSON Schema of its input and of its answer, where it says: they stand in the OpenAPI document. */
+  readonly inputSchema?: Json;
+  readonly outputSchema?: Json;
 }
 
 /** `seq` rises by one per kept event; an event without it is a live delta that a reconnect does not repeat. */
@@ -27,6 +30,9 @@ export interface AgentSessions {
       readonly metadata?: Metadata;
     },
   ): Promise<{ readonly id: string; readonly status: string }>;
+
+  /** Whose session it is. With it, an agent's address serves that agent's sessions alone. */
+  get?(context: CallContext, session: string): Promise<{ readonly agent: string }>;
 
   /** `seq` is the message's own place in the log. A repeated `context.idempotencyKey` gives the first result. */
   send(

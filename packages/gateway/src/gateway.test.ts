@@ -148,3 +148,36 @@ test("draining refuses new calls, says so at /readyz, and closes", async () => {
   const late = await gateway.fetch(new Request("http://x/agents", { headers: { authorization: "Bearer caller" } }));
   expect(late.status).toBe(503);
 });
+
+test("a target that is replaced gives way at once, and is closed when its last call has ended", async () => {
+  const gateway = own(new Gateway({ authenticator: bearers({}) }));
+  let finish = () => {};
+  const closed: string[] = [];
+  const target = (text: string, wait?: Promise<void>) => ({
+    name: "t",
+    list: async () => [],
+    call: async () => {
+      await wait;
+      return { content: [{ type: "text", text }] };
+    },
+    close: async () => {
+      closed.push(text);
+    },
+  });
+  gateway.addTarget(
+    target(
+      "old",
+      new Promise((resolve) => {
+        finish = resolve;
+      }),
+    ),
+  );
+  const slow = gateway.tools.call(context, "x", {});
+  const replaced = gateway.replaceTarget(target("new"));
+  expect(await gateway.tools.call(context, "x", {})).toMatchObject({ content: [{ text: "new" }] });
+  expect(closed).toEqual([]);
+  finish();
+  expect(await slow).toMatchObject({ content: [{ text: "old" }] });
+  await replaced;
+  expect(closed).toEqual(["old"]);
+});

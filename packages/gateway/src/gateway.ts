@@ -1,6 +1,7 @@
 import type { AgentSessions } from "./agent-sessions.ts";
 import { AgentApi } from "./agents/agent-api.ts";
 import { type AgentConventions, defaultConventions } from "./agents/conventions.ts";
+import { type Publication, Publications } from "./agents/publications.ts";
 import type { Approvals } from "./approvals.ts";
 import type { CredentialInjector } from "./credential-injector.ts";
 import { type CallContext, type Clock, type Principal, systemClock } from "./dialect.ts";
@@ -10,14 +11,16 @@ import { admitOrigin, type OriginOptions } from "./http/origin.ts";
 import { pathOf } from "./http/path.ts";
 import { problemOf, problemResponse } from "./http/problem.ts";
 import { InMemoryRateLimiter } from "./in-memory/in-memory-rate-limiter.ts";
-import type { InboundAuthenticator } from "./inbound-authenticator.ts";
+import type { Caller, InboundAuthenticator } from "./inbound-authenticator.ts";
 import { InFlight } from "./internal/in-flight.ts";
+import { Leases } from "./internal/leases.ts";
 import { inSpan, SpanKind, withCallerTrace } from "./internal/tracing.ts";
 import { LimitedError, type LimitHeaders, Limits, type LimitsOptions } from "./limits/limits.ts";
 import { McpEndpoint } from "./mcp/endpoint.ts";
 import { SealedSessions } from "./mcp/sealed-sessions.ts";
 import type { Permissions } from "./permissions.ts";
 import { searchedTools } from "./searched-tools.ts";
+import type { SocketAcceptance } from "./socket.ts";
 import type { Target, TargetFactory } from "./target.ts";
 import { ToolAccess } from "./tool-access.ts";
 import { ToolCatalog } from "./tool-catalog.ts";
@@ -31,6 +34,8 @@ export interface GatewayDeps {
   /** Required: use `anyone(principal)` to let everybody in. */
   readonly authenticator: InboundAuthenticator;
   readonly agents?: AgentSessions;
+  /** Which agents are published under which names. Default: each under its own. */
+  readonly publications?: Readonly<Record<string, Publication>>;
   readonly targets?: readonly (Target | TargetFactory)[];
   /** Resolves the `credentialRef` of targets. */
   readonly injector?: CredentialInjector;
@@ -88,6 +93,7 @@ export class Gateway implements AsyncDisposable {
   readonly #registry: ToolRegistry;
   readonly #mcp: McpEndpoint;
   readonly #agents: AgentApi | undefined;
+  readonly #publications: Publications | undefined;
   readonly #resource: ResourceMetadata | undefined;
   readonly #origins: OriginOptions;
   readonly #inFlight = new InFlight();
@@ -95,6 +101,7 @@ export class Gateway implements AsyncDisposable {
   constructor({
     authenticator,
     agents,
+    publications,
     targets = [],
     injector,
     permissions,
@@ -125,16 +132,18 @@ export class Gateway implements AsyncDisposable {
     this.#origins = origins;
     this.#limits = new Limits({ ...limits, limiter: limits.limiter ?? new InMemoryRateLimiter({ clock }) });
     const catalog = new ToolCatalog({ clock, permissions, listing, pinned });
+    const leases = new Leases<Target>();
     const access = new ToolAccess({
       permissions,
       approvals,
       limits: this.#limits,
       catalog,
+      leases,
       interceptors,
       validateArguments,
       maxOutputBytes,
     });
-    this.#registry = new ToolRegistry({ access, catalog, aliases, transparent: !search });
+    this.#registry = new ToolRegistry({ access, catalog, leases, aliases, transparent: !search });
     this.#mcp = new McpEndpoint({
       registry: this.#registry,
       tools: search ? searchedTools(this.#registry) : this.#registry,
@@ -145,11 +154,14 @@ export class Gateway implements AsyncDisposable {
       maxBodyBytes,
       sessions: new SealedSessions(sessionKey === undefined ? {} : { key: sessionKey }),
     });
+    this.#publications = agents === undefined ? undefined : new Publications(agents, publications);
     this.#agents =
-      agents === undefined
+      agents === undefined || this.#publications === undefined
         ? undefined
         : new AgentApi({
             sessions: agents,
+            publications: this.#publications,
+            leaving: this.#inFlight.leaving,
             permissions,
             clock,
             maxBodyBytes,
@@ -166,14 +178,32 @@ export class Gateway implements AsyncDisposable {
 
   /** Throws kind `conflict` while another target has this name. */
   addTarget(target: Target | TargetFactory): Target {
-    const made = typeof target === "function" ? target(this.#parts()) : target;
+    const made = this.#made(target);
     this.#registry.add(made);
     return made;
   }
 
-  /** Takes its tools away at once, then closes it; false when there was none. */
-  async removeTarget(name: string): Promise<boolean> {
-    return this.#registry.remove(name);
+  /** New calls go to it at once; the one it replaces is closed when its calls have ended, or the signal aborts. */
+  async replaceTarget(target: Target | TargetFactory, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#registry.replace(this.#made(target), options.signal);
+  }
+
+  /** Takes its tools away at once and closes it when its calls have ended, or the signal aborts; false: there was none. */
+  async removeTarget(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<boolean> {
+    return this.#registry.remove(name, options.signal);
+  }
+
+  /** Under `name`, in the place of what stood there. Throws kind `invalid` without `agents`. */
+  publishAgent(name: string, publication: Publication = { agent: name }): void {
+    if (this.#publications === undefined) {
+      throw new GatewayError("GATEWAY_INVALID", "The gateway was made without `agents`, so it has none to publish.");
+    }
+    this.#publications.publish(name, publication);
+  }
+
+  /** Nothing stands at this name any more; sessions go on where they run. */
+  withdrawAgent(name: string): boolean {
+    return this.#publications?.withdraw(name) ?? false;
   }
 
   /** A handler to give to any server that speaks `Request` and `Response`. Never rejects. */
@@ -181,8 +211,38 @@ export class Gateway implements AsyncDisposable {
     try {
       return await withCallerTrace(request.headers, () => this.#route(request, connection));
     } catch (error) {
-      const extra = error instanceof LimitedError ? error.headers : {};
-      return problemResponse(problemOf(error), extra);
+      return refusal(error);
+    }
+  };
+
+  /**
+   * For a request that asks to become a WebSocket: who may says how to speak, or the response that refuses. Never
+   * rejects. Adapters ask it; `serve` and `acceptSockets` of `./node` do.
+   */
+  readonly upgrade = async (request: Request, connection: Connection = {}): Promise<SocketAcceptance | Response> => {
+    try {
+      const [head, ...rest] = pathOf(request.url);
+      admitOrigin(request, this.#origins);
+      this.#inFlight.admit();
+      if (head !== "agents" || this.#agents === undefined) throw notFound();
+      const entered = await this.#enter(request, connection);
+      if (entered instanceof Response) return entered;
+      const { caller } = entered;
+      const ended = new AbortController();
+      const context: CallContext = { ...entered.context, signal: ended.signal };
+      const take = () => this.#limits.take({ ...facets(caller), address: connection.remoteAddress });
+      const acceptance = await this.#agents.connect(context, request, rest, take);
+      if (acceptance === undefined) throw notFound();
+      return {
+        ...acceptance,
+        run: (channel) =>
+          this.#inFlight.hold(() => {
+            const stop = this.#watch(caller, ended);
+            return acceptance.run(channel).finally(stop);
+          }),
+      };
+    } catch (error) {
+      return refusal(error);
     }
   };
 
@@ -229,25 +289,48 @@ export class Gateway implements AsyncDisposable {
 
   async #serve(
     request: Request,
-    { remoteAddress }: Connection,
+    connection: Connection,
     signal: AbortSignal,
     head: "mcp" | "agents",
     rest: readonly string[],
   ): Promise<Response> {
-    const principal = await this.#authenticator.authenticate(request).catch((error: unknown) => {
-      if (problemOf(error).kind === "unauthenticated") return { refused: problemOf(error).detail };
-      throw error;
-    });
-    if (principal === undefined || "refused" in principal) {
-      await this.#limits.take({ address: remoteAddress });
-      return challenge(request, this.#resource, principal?.refused);
-    }
-    const limited = await this.#limits.take({ ...facets(principal), address: remoteAddress });
-    const key = request.headers.get("idempotency-key");
-    const context: CallContext = { principal, signal, ...(key === null ? {} : { idempotencyKey: key }) };
+    const entered = await this.#enter(request, connection, signal);
+    if (entered instanceof Response) return entered;
+    const { context, limited } = entered;
     const response =
       head === "mcp" ? await this.#mcpCall(context, request, rest) : await this.#agentCall(context, request, rest);
     return withHeaders(response, limited);
+  }
+
+  async #enter(request: Request, { remoteAddress }: Connection, signal?: AbortSignal): Promise<Entered | Response> {
+    const caller = await this.#authenticator.authenticate(request).catch((error: unknown) => {
+      if (problemOf(error).kind === "unauthenticated") return { refused: problemOf(error).detail };
+      throw error;
+    });
+    if (caller === undefined || "refused" in caller) {
+      await this.#limits.take({ address: remoteAddress });
+      return challenge(request, this.#resource, caller?.refused);
+    }
+    const limited = await this.#limits.take({ ...facets(caller), address: remoteAddress });
+    const key = request.headers.get("idempotency-key");
+    const context: CallContext = {
+      principal: caller,
+      ...(signal === undefined ? {} : { signal }),
+      ...(key === null ? {} : { idempotencyKey: key }),
+    };
+    return { context, limited, caller };
+  }
+
+  /** Aborts `ended` when the credential ends; the answer stops the watch. */
+  #watch({ expiresAt }: Caller, ended: AbortController): () => void {
+    const over = new AbortController();
+    if (expiresAt !== undefined) {
+      this.#clock.sleep(Math.max(0, expiresAt - this.#clock.now()), { signal: over.signal }).then(
+        () => ended.abort(),
+        () => {},
+      );
+    }
+    return () => over.abort();
   }
 
   async #mcpCall(context: CallContext, request: Request, rest: readonly string[]): Promise<Response> {
@@ -264,6 +347,10 @@ export class Gateway implements AsyncDisposable {
     return response;
   }
 
+  #made(target: Target | TargetFactory): Target {
+    return typeof target === "function" ? target(this.#parts()) : target;
+  }
+
   #parts(): Parameters<TargetFactory>[0] {
     return {
       transport: this.#transport,
@@ -272,6 +359,15 @@ export class Gateway implements AsyncDisposable {
     };
   }
 }
+
+interface Entered {
+  readonly context: CallContext;
+  readonly limited: LimitHeaders;
+  readonly caller: Caller;
+}
+
+const refusal = (error: unknown): Response =>
+  problemResponse(problemOf(error), error instanceof LimitedError ? error.headers : {});
 
 const facets = ({ tenant, user, agent, session }: Principal): Parameters<Limits["take"]>[0] => ({
   tenant,

@@ -1,5 +1,6 @@
 export type { AgentDescription, AgentEvent, AgentSessions } from "./agent-sessions.ts";
 export type { AgentConventions } from "./agents/conventions.ts";
+export type { Publication } from "./agents/publications.ts";
 export { anyone } from "./anonymous.ts";
 export { ApiKeys, type NewApiKey } from "./api-keys.ts";
 export type { ApprovalAnswer, ApprovalRecord, ApprovalStore } from "./approval-store.ts";
@@ -26,7 +27,7 @@ export type { OriginOptions } from "./http/origin.ts";
 export { InMemoryApprovalStore } from "./in-memory/in-memory-approval-store.ts";
 export { InMemoryGatewayStore } from "./in-memory/in-memory-gateway-store.ts";
 export { InMemoryRateLimiter } from "./in-memory/in-memory-rate-limiter.ts";
-export type { InboundAuthenticator } from "./inbound-authenticator.ts";
+export type { Caller, InboundAuthenticator } from "./inbound-authenticator.ts";
 export type { Facet, Facets, LimitRule, LimitsOptions } from "./limits/limits.ts";
 export type { PermissionDecision, PermissionRequest, Permissions } from "./permissions.ts";
 export type { ModelUsage, Pricing } from "./pricing.ts";
@@ -35,6 +36,7 @@ export { type CacheOptions, type CacheRule, cached } from "./resilience/cached.t
 export type { BreakerOptions } from "./resilience/circuit-breaker.ts";
 export { type ResilienceOptions, type RetryOptions, resilient } from "./resilience/resilient.ts";
 export { searchedTools } from "./searched-tools.ts";
+export type { SocketAcceptance, SocketChannel } from "./socket.ts";
 export type { StandardResult, StandardSchema } from "./standard-schema.ts";
 export type { ForwardedMessage, Target, TargetAuth, TargetFactory, TargetParts } from "./target.ts";
 export { agentsTarget } from "./targets/agents-target.ts";

@@ -1,6 +1,7 @@
 import type { Approvals } from "./approvals.ts";
 import type { CallContext, Json } from "./dialect.ts";
 import { GatewayError } from "./errors.ts";
+import type { Leases } from "./internal/leases.ts";
 import { inSpan, SpanKind } from "./internal/tracing.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { PermissionDecision, Permissions } from "./permissions.ts";
@@ -14,6 +15,7 @@ export interface ToolAccessDeps {
   readonly approvals?: Approvals | undefined;
   readonly limits: Limits;
   readonly catalog: ToolCatalog;
+  readonly leases: Leases<Target>;
   readonly interceptors: readonly ToolInterceptor[];
   /** `undefined`: only where the gateway answers for itself. */
   readonly validateArguments?: boolean | undefined;
@@ -70,10 +72,12 @@ export class ToolAccess {
       "gen_ai.tool.name": tool,
       "ashlar.gateway.target": target.name,
     };
-    return inSpan(`execute_tool ${tool}`, SpanKind.CLIENT, attributes, async () => {
-      await this.#deps.limits.take({ tenant, user, agent, session, target: target.name, tool });
-      return body();
-    });
+    return this.#deps.leases.hold(target, () =>
+      inSpan(`execute_tool ${tool}`, SpanKind.CLIENT, attributes, async () => {
+        await this.#deps.limits.take({ tenant, user, agent, session, target: target.name, tool });
+        return body();
+      }),
+    );
   }
 
   async #admit(context: CallContext, target: Target, tool: string, args: Json, validate: boolean): Promise<void> {

@@ -1,5 +1,7 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { CallContext, Json } from "./dialect.ts";
 import { GatewayError } from "./errors.ts";
+import type { Leases } from "./internal/leases.ts";
 import type { Target } from "./target.ts";
 import type { ToolAccess } from "./tool-access.ts";
 import type { ToolCatalog } from "./tool-catalog.ts";
@@ -15,6 +17,7 @@ export interface ResolvedTool {
 export interface ToolRegistryDeps {
   readonly access: ToolAccess;
   readonly catalog: ToolCatalog;
+  readonly leases: Leases<Target>;
   /** `target___tool` by the name under which it is offered instead. */
   readonly aliases?: Readonly<Record<string, string>>;
   /** Whether a message to a single MCP server may go through as it is. */
@@ -26,6 +29,7 @@ export class ToolRegistry implements ToolSource {
   readonly #targets = new Map<string, Target>();
   readonly #access: ToolAccess;
   readonly #catalog: ToolCatalog;
+  readonly #leases: Leases<Target>;
   readonly #transparent: boolean;
   readonly #aliases: ReadonlyMap<string, string>;
   readonly #aliasOf: ReadonlyMap<string, string>;
@@ -33,7 +37,7 @@ export class ToolRegistry implements ToolSource {
   readonly #shortened = new Map<string, ResolvedTool>();
   readonly #descriptions = new WeakMap<ToolDescription, ToolDescription>();
 
-  constructor({ access, catalog, aliases = {}, transparent = true }: ToolRegistryDeps) {
+  constructor({ access, catalog, leases, aliases = {}, transparent = true }: ToolRegistryDeps) {
     const wrong = Object.entries(aliases).find(([alias, name]) => !isAlias(alias) || !name.includes(SEPARATOR));
     if (wrong !== undefined) {
       throw new GatewayError(
@@ -43,6 +47,7 @@ export class ToolRegistry implements ToolSource {
     }
     this.#access = access;
     this.#catalog = catalog;
+    this.#leases = leases;
     this.#transparent = transparent;
     this.#aliases = new Map(Object.entries(aliases));
     this.#aliasOf = new Map(Object.entries(aliases).map(([alias, name]) => [name, alias]));
@@ -64,25 +69,44 @@ export class ToolRegistry implements ToolSource {
   }
 
   add(target: Target): void {
+    if (this.#targets.has(target.name)) {
+      throw new GatewayError("GATEWAY_CONFLICT", `There is a target named ${target.name} already: remove it first.`);
+    }
+    this.#put(target);
+  }
+
+  /** Takes its tools away at once; closes it when the calls under way have ended, or the signal aborts. */
+  async remove(name: string, signal?: AbortSignal): Promise<boolean> {
+    const target = this.#targets.get(name);
+    this.#targets.delete(name);
+    this.#shortened.clear();
+    await this.#retire(target, signal);
+    return target !== undefined;
+  }
+
+  /** New calls get this one at once; the old one of its name is closed like one that was removed. */
+  async replace(target: Target, signal?: AbortSignal): Promise<void> {
+    const old = this.#targets.get(target.name);
+    this.#put(target);
+    if (old !== target) await this.#retire(old, signal);
+  }
+
+  #put(target: Target): void {
     if (!isTargetName(target.name)) {
       throw new GatewayError(
         "GATEWAY_INVALID",
         `A target is named by 1 to 32 of a-z, A-Z, 0-9, _ and -, without ${SEPARATOR}; not ${JSON.stringify(target.name)}.`,
       );
     }
-    if (this.#targets.has(target.name)) {
-      throw new GatewayError("GATEWAY_CONFLICT", `There is a target named ${target.name} already: remove it first.`);
-    }
     this.#targets.set(target.name, target);
     this.#shortened.clear();
   }
 
-  async remove(name: string): Promise<boolean> {
-    const target = this.#targets.get(name);
-    this.#targets.delete(name);
-    this.#shortened.clear();
-    await target?.close?.();
-    return target !== undefined;
+  async #retire(target: Target | undefined, signal?: AbortSignal): Promise<void> {
+    if (target?.close === undefined) return;
+    await nextTurn(); // a call that was just resolved to it takes its lease first
+    await this.#leases.idle(target, signal);
+    await target.close();
   }
 
   async list(context: CallContext): Promise<readonly ToolDescription[]> {
@@ -142,7 +166,8 @@ export class ToolRegistry implements ToolSource {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.targets.map((target) => this.remove(target.name)));
+    const now = AbortSignal.abort();
+    await Promise.all(this.targets.map(({ name }) => this.remove(name, now)));
   }
 }
 

@@ -35,7 +35,7 @@ test("a stream ends when the agent is done, and Last-Event-ID resumes without lo
     ["session.status_idle", "3"],
   ]);
   const again = await door.fetch(
-    request(`${response.headers.get("location")}?deltas=false`, undefined, { "last-event-id": "2" }),
+    request(`${response.headers.get("location")}&deltas=false`, undefined, { "last-event-id": "2" }),
   );
   const resumed = readSse(again.body ?? new ReadableStream());
   expect((await resumed.next()).value).toMatchObject({ id: "3", event: "session.status_idle" });

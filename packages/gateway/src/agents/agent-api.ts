@@ -4,21 +4,29 @@ import { GatewayError } from "../errors.ts";
 import { parseJson, readBody } from "../http/body.ts";
 import { inSpan, SpanKind } from "../internal/tracing.ts";
 import type { Permissions } from "../permissions.ts";
+import type { SocketAcceptance } from "../socket.ts";
+import { agentSocket } from "./agent-socket.ts";
 import { type AgentConventions, untilSettled } from "./conventions.ts";
 import { eventStream } from "./event-stream.ts";
+import { agentsDocument } from "./openapi-document.ts";
+import { operationAt } from "./operations.ts";
+import type { Publication, Publications } from "./publications.ts";
 import { invokeBody, messageBody, type OpenBody, openBody, parsed, stopBody } from "./schemas.ts";
 
 export interface AgentApiDeps {
   readonly sessions: AgentSessions;
+  readonly publications: Publications;
   readonly permissions?: Permissions | undefined;
   readonly conventions: AgentConventions;
   readonly clock: Clock;
   readonly maxBodyBytes: number;
   /** How a session's own address begins, e.g. `/agents`. */
   readonly prefix: string;
+  /** Aborted when the gateway begins to drain: what never ends by itself ends then, to be resumed elsewhere. */
+  readonly leaving: AbortSignal;
 }
 
-interface Opened {
+interface Begun {
   readonly id: string;
   readonly seq: number;
 }
@@ -33,53 +41,115 @@ export class AgentApi {
 
   /** `path` is what follows the prefix, split at its slashes and decoded; `undefined` is no route. */
   async handle(context: CallContext, request: Request, path: readonly string[]): Promise<Response | undefined> {
-    const [agent, noun, session, verb] = path;
-    const { method } = request;
-    if (agent === undefined) return method === "GET" ? this.#list(context, request) : undefined;
-    if (noun === "invoke" && path.length === 2 && method === "POST") return this.#invoke(context, request, agent);
-    if (noun === "stream" && path.length === 2 && method === "POST") return this.#stream(context, request, agent);
-    if (noun !== "sessions") return undefined;
-    if (session === undefined) return method === "POST" ? this.#open(context, request, agent) : undefined;
-    if (path.length !== 4) return undefined;
-    if (verb === "events" && method === "GET") return this.#events(context, request, agent, session);
-    if (method !== "POST") return undefined;
-    await this.#permit(context, agent);
-    switch (verb) {
-      case "messages": {
+    const [agent, ...rest] = path;
+    if (agent === undefined) return request.method === "GET" ? this.#list(context, request) : undefined;
+    if (agent === "openapi.json" && rest.length === 0 && request.method === "GET") return this.#document(context);
+    const found = operationAt(request.method, rest);
+    if (found === undefined) return undefined;
+    const { sessions } = this.#deps;
+    const { session } = found;
+    const publication = this.#deps.publications.resolve(agent);
+    switch (found.operation.id) {
+      case "invoke":
+        return this.#invoke(context, request, agent, publication);
+      case "stream":
+        return this.#stream(context, request, agent, publication);
+      case "open": {
+        await this.#permit(context, agent);
+        const body = parsed(openBody, await this.#body(request, {}));
+        const opened = await sessions.open(context, openRequest(publication, body));
+        return json(201, opened, { location: this.#eventsOf(agent, opened.id) });
+      }
+      case "events":
+        return this.#events(context, request, agent, publication, session);
+      case "send": {
         const message = parsed(messageBody, await this.#body(request));
-        return json(202, await this.#deps.sessions.send(context, session, message));
+        await this.#enter(context, agent, publication, session, message.body);
+        return json(202, await sessions.send(context, session, message));
       }
       case "interrupt":
-        await this.#deps.sessions.interrupt(context, session);
+        await this.#enter(context, agent, publication, session);
+        await sessions.interrupt(context, session);
         return new Response(null, { status: 202 });
       case "stop": {
         const { graceMs } = parsed(stopBody, await this.#body(request, {}));
-        await this.#deps.sessions.stop(context, session, graceMs === undefined ? {} : { graceMs });
+        await this.#enter(context, agent, publication, session);
+        await sessions.stop(context, session, graceMs === undefined ? {} : { graceMs });
         return new Response(null, { status: 202 });
       }
-      default:
-        return undefined;
+      case "connect":
+        throw new GatewayError("GATEWAY_INVALID", "This address is a WebSocket: ask with `Upgrade: websocket`.");
     }
   }
 
+  /** For a request that asks to become a WebSocket; `undefined` is no route. */
+  async connect(
+    context: CallContext,
+    request: Request,
+    [agent, ...rest]: readonly string[],
+    admit: () => Promise<unknown>,
+  ): Promise<SocketAcceptance | undefined> {
+    if (agent === undefined || operationAt(request.method, rest)?.operation.id !== "connect") return undefined;
+    const publication = this.#deps.publications.resolve(agent);
+    const { sessions, maxBodyBytes, leaving } = this.#deps;
+    const query = new URL(request.url).searchParams;
+    const joined = query.get("session");
+    const externalId = query.get("externalId") ?? undefined;
+    const resume = resumption(query, query.get("after"));
+    if (joined === null) await this.#permit(context, agent);
+    else await this.#enter(context, agent, publication, joined);
+    const session =
+      joined ?? (await sessions.open(context, openRequest(publication, parsed(openBody, { externalId })))).id;
+    return {
+      maxMessageBytes: maxBodyBytes,
+      run: (channel) =>
+        agentSocket(channel, {
+          context,
+          sessions,
+          session,
+          resume,
+          leaving,
+          admit: async (body) => {
+            await admit();
+            await this.#permit(context, agent, body);
+          },
+        }),
+    };
+  }
+
   async #list(context: CallContext, request: Request): Promise<Response> {
-    const cursor = new URL(request.url).searchParams.get("cursor");
-    const page = await this.#deps.sessions.agents(context, cursor === null ? {} : { cursor });
+    const cursor = new URL(request.url).searchParams.get("cursor") ?? undefined;
+    return json(200, await this.#visible(context, cursor));
+  }
+
+  async #document(context: CallContext): Promise<Response> {
+    const agents = [];
+    let cursor: string | undefined;
+    do {
+      const page = await this.#visible(context, cursor);
+      agents.push(...page.items);
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    return json(200, agentsDocument(agents, this.#deps.prefix));
+  }
+
+  async #visible(context: CallContext, cursor: string | undefined): ReturnType<AgentSessions["agents"]> {
+    const page = await this.#deps.publications.list(context, cursor);
     const { permissions } = this.#deps;
-    if (permissions === undefined) return json(200, page);
+    if (permissions === undefined) return page;
     const shown = await Promise.all(
       page.items.map(async ({ name }) => {
         const { effect } = await permissions.decide(context, { action: "agent.list", resource: name });
         return effect === "allow";
       }),
     );
-    return json(200, { ...page, items: page.items.filter((_, index) => shown[index]) });
+    return { ...page, items: page.items.filter((_, index) => shown[index]) };
   }
 
-  async #invoke(context: CallContext, request: Request, agent: string): Promise<Response> {
+  async #invoke(context: CallContext, request: Request, agent: string, publication: Publication): Promise<Response> {
     const attributes = { "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": agent };
     return inSpan(`invoke_agent ${agent}`, SpanKind.SERVER, attributes, async (span) => {
-      const { id, seq } = await this.#begin(context, request, agent);
+      const { id, seq } = await this.#begin(context, request, agent, publication);
       span.setAttribute("gen_ai.conversation.id", id);
       const settled = await untilSettled(
         this.#deps.sessions.events(context, id, { after: seq }),
@@ -94,42 +164,63 @@ export class AgentApi {
     });
   }
 
-  async #stream(context: CallContext, request: Request, agent: string): Promise<Response> {
+  async #stream(context: CallContext, request: Request, agent: string, publication: Publication): Promise<Response> {
     const { sessions, conventions, clock } = this.#deps;
-    const { id, seq } = await this.#begin(context, request, agent);
+    const { id, seq } = await this.#begin(context, request, agent, publication);
     const { context: own, stop } = abortable(context);
     return eventStream(sessions.events(own, id, { after: seq, deltas: true }), {
       clock,
       stop,
       until: (event) => event.seq !== undefined && event.seq > seq && conventions.settled.includes(event.type),
-      headers: { "ashlar-session": id, location: this.#eventsOf(agent, id) },
+      headers: { "ashlar-session": id, location: `${this.#eventsOf(agent, id)}?after=${seq}` },
     });
   }
 
-  async #events(context: CallContext, request: Request, agent: string, session: string): Promise<Response> {
-    await this.#permit(context, agent);
+  async #events(
+    context: CallContext,
+    request: Request,
+    agent: string,
+    publication: Publication,
+    session: string,
+  ): Promise<Response> {
+    await this.#enter(context, agent, publication, session);
     const query = new URL(request.url).searchParams;
-    const after = afterOf(request.headers.get("last-event-id") ?? query.get("after"));
-    const deltas = query.get("deltas") !== "false";
-    const { context: own, stop } = abortable(context);
-    const events = this.#deps.sessions.events(own, session, { ...(after === undefined ? {} : { after }), deltas });
-    return eventStream(events, { clock: this.#deps.clock, stop });
+    const resume = resumption(query, request.headers.get("last-event-id") ?? query.get("after"));
+    const { sessions, clock, leaving } = this.#deps;
+    const { context: own, stop } = abortable(context, leaving);
+    return eventStream(sessions.events(own, session, resume), {
+      clock,
+      stop,
+      cut: () =>
+        leaving.aborted ? new GatewayError("GATEWAY_DRAINING", "The gateway is shutting down: come again.") : undefined,
+    });
   }
 
-  async #open(context: CallContext, request: Request, agent: string): Promise<Response> {
-    await this.#permit(context, agent);
-    const body = parsed(openBody, await this.#body(request, {}));
-    const opened = await this.#deps.sessions.open(context, openRequest(agent, body));
-    return json(201, opened, { location: this.#eventsOf(agent, opened.id) });
-  }
-
-  async #begin(context: CallContext, request: Request, agent: string): Promise<Opened> {
+  async #begin(context: CallContext, request: Request, agent: string, publication: Publication): Promise<Begun> {
     const { sessions, conventions } = this.#deps;
     const body = parsed(invokeBody, await this.#body(request));
-    await this.#permit(context, agent, body.input);
-    const id = body.session ?? (await sessions.open(context, openRequest(agent, body))).id;
+    if (body.session === undefined) await this.#permit(context, agent, body.input);
+    else await this.#enter(context, agent, publication, body.session, body.input);
+    const id = body.session ?? (await sessions.open(context, openRequest(publication, body))).id;
     const { seq } = await sessions.send(context, id, { type: conventions.message, body: { content: body.input } });
     return { id, seq };
+  }
+
+  /** A permitted agent's address must not lead to the session of another agent. */
+  async #enter(
+    context: CallContext,
+    agent: string,
+    publication: Publication,
+    session: string,
+    args?: Json,
+  ): Promise<void> {
+    await this.#permit(context, agent, args);
+    const found = await this.#deps.sessions.get?.(context, session);
+    if (found === undefined || found.agent === publication.agent) return;
+    throw new GatewayError(
+      "GATEWAY_NOT_FOUND",
+      `Agent ${agent} has no session ${JSON.stringify(session.slice(0, 128))}.`,
+    );
   }
 
   async #permit(context: CallContext, agent: string, args?: Json): Promise<void> {
@@ -154,29 +245,40 @@ export class AgentApi {
 }
 
 function openRequest(
-  agent: string,
+  { agent, qualifier: pinned }: Publication,
   { externalId, qualifier, metadata }: OpenBody,
 ): Parameters<AgentSessions["open"]>[1] {
+  if (pinned !== undefined && qualifier !== undefined && qualifier !== pinned) {
+    throw new GatewayError("GATEWAY_INVALID", `This address serves ${pinned} alone: leave out \`qualifier\`.`);
+  }
+  const chosen = pinned ?? qualifier;
   return {
     agent,
     ...(externalId === undefined ? {} : { externalId }),
-    ...(qualifier === undefined ? {} : { qualifier }),
+    ...(chosen === undefined ? {} : { qualifier: chosen }),
     ...(metadata === undefined ? {} : { metadata }),
   };
 }
 
-function afterOf(text: string | null): number | undefined {
-  if (text === null || text === "") return undefined;
-  if (!/^\d{1,15}$/.test(text)) {
+function resumption(
+  query: URLSearchParams,
+  after: string | null,
+): { readonly after?: number; readonly deltas: boolean } {
+  const deltas = query.get("deltas") !== "false";
+  if (after === null || after === "") return { deltas };
+  if (!/^\d{1,15}$/.test(after)) {
     throw new GatewayError("GATEWAY_INVALID", "Last-Event-ID and `after` are sequence numbers.");
   }
-  return Number(text);
+  return { deltas, after: Number(after) };
 }
 
 /** The stream outlives the request's handler, so it gets a signal that also ends with its reader. */
-function abortable(context: CallContext): { readonly context: CallContext; readonly stop: () => void } {
+function abortable(
+  context: CallContext,
+  ...others: readonly AbortSignal[]
+): { readonly context: CallContext; readonly stop: () => void } {
   const controller = new AbortController();
-  const signals = [controller.signal, context.signal].filter((signal) => signal !== undefined);
+  const signals = [controller.signal, context.signal, ...others].filter((signal) => signal !== undefined);
   return { context: { ...context, signal: AbortSignal.any(signals) }, stop: () => controller.abort() };
 }
 

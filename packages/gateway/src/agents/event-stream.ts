@@ -9,6 +9,8 @@ export interface EventStreamOptions {
   readonly stop: () => void;
   /** Ends the stream after such an event. */
   readonly until?: (event: AgentEvent) => boolean;
+  /** Asked when the events end: what it gives is told as an error, so that the reader knows to come again. */
+  readonly cut?: () => Error | undefined;
   readonly headers?: Record<string, string>;
   readonly heartbeatMs?: number;
 }
@@ -19,7 +21,7 @@ export interface EventStreamOptions {
  */
 export function eventStream(
   events: AsyncIterable<AgentEvent>,
-  { clock, stop, until, headers, heartbeatMs = 15_000 }: EventStreamOptions,
+  { clock, stop, until, cut, headers, heartbeatMs = 15_000 }: EventStreamOptions,
 ): Response {
   const encoder = new TextEncoder();
   const iterator = events[Symbol.asyncIterator]();
@@ -46,6 +48,8 @@ export function eventStream(
         try {
           const next = await iterator.next();
           if (next.done) {
+            const why = cut?.();
+            if (why !== undefined) controller.enqueue(encoder.encode(failure(why)));
             finish();
             return controller.close();
           }
@@ -66,10 +70,7 @@ export function eventStream(
         } catch (error) {
           if (done.signal.aborted) return;
           finish();
-          const { code, kind, detail, retryable } = problemOf(error);
-          controller.enqueue(
-            encoder.encode(sseEvent({ event: "error", data: JSON.stringify({ code, kind, detail, retryable }) })),
-          );
+          controller.enqueue(encoder.encode(failure(error)));
           controller.close();
         }
       },
@@ -81,4 +82,9 @@ export function eventStream(
     { highWaterMark: 2 },
   );
   return new Response(body, { headers: { ...sseHeaders, ...headers } });
+}
+
+function failure(error: unknown): string {
+  const { code, kind, detail, retryable } = problemOf(error);
+  return sseEvent({ event: "error", data: JSON.stringify({ code, kind, detail, retryable }) });
 }

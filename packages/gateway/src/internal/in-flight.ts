@@ -3,6 +3,7 @@ import { GatewayError } from "../errors.ts";
 /** Counts calls until their last byte has been read, so that a server can end without cutting one. */
 export class InFlight {
   readonly #ending = new AbortController();
+  readonly #leaving = new AbortController();
   #calls = 0;
   #draining = false;
   #idle: (() => void) | undefined;
@@ -11,9 +12,29 @@ export class InFlight {
     return this.#draining;
   }
 
+  /** Aborted when draining begins. */
+  get leaving(): AbortSignal {
+    return this.#leaving.signal;
+  }
+
+  /** Throws once draining began. */
+  admit(): void {
+    if (!this.#draining) return;
+    throw new GatewayError("GATEWAY_DRAINING", "The gateway is shutting down.", { retryAfterMs: 1000 });
+  }
+
+  /** For what is no response, until `body` ends. */
+  async hold(body: () => Promise<void>): Promise<void> {
+    this.#calls += 1;
+    try {
+      await body();
+    } finally {
+      this.#leave();
+    }
+  }
+
   async run(request: Request, body: (signal: AbortSignal) => Promise<Response>): Promise<Response> {
-    if (this.#draining)
-      throw new GatewayError("GATEWAY_DRAINING", "The gateway is shutting down.", { retryAfterMs: 1000 });
+    this.admit();
     this.#calls += 1;
     let response: Response;
     try {
@@ -32,6 +53,7 @@ export class InFlight {
 
   async drain({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#draining = true;
+    this.#leaving.abort();
     if (this.#calls === 0) return;
     await new Promise<void>((resolve) => {
       this.#idle = resolve;

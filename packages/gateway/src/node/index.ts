@@ -1,2 +1,3 @@
 export { type GatewayServer, type ServeOptions, serve } from "./serve.ts";
+export { acceptSockets } from "./sockets.ts";
 export { type StdioTargetOptions, stdioTarget } from "./stdio-target.ts";

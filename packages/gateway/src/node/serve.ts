@@ -3,6 +3,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Gateway } from "../gateway.ts";
+import { acceptSockets } from "./sockets.ts";
 
 export interface ServeOptions {
   /** Default 0: any free one. */
@@ -24,7 +25,7 @@ export interface GatewayServer extends AsyncDisposable {
 
 /** Serves a gateway on Node's own HTTP server. Rejects when the port cannot be had. */
 export async function serve(
-  gateway: Pick<Gateway, "fetch" | "drain">,
+  gateway: Pick<Gateway, "fetch" | "drain"> & Partial<Pick<Gateway, "upgrade">>,
   { port = 0, hostname = "127.0.0.1", headersTimeoutMs = 10_000, requestTimeoutMs = 60_000 }: ServeOptions = {},
 ): Promise<GatewayServer> {
   const server = createAdaptorServer({
@@ -40,6 +41,8 @@ export async function serve(
       maxHeaderSize: 16 * 1024,
     },
   }) as Server;
+  const { upgrade } = gateway;
+  if (upgrade !== undefined) acceptSockets(server, { upgrade });
   server.listen(port, hostname);
   await once(server, "listening");
   const address = server.address() as AddressInfo;

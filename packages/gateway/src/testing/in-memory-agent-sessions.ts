@@ -40,6 +40,10 @@ export class InMemoryAgentSessions implements AgentSessions {
     return { id, status: "idle" };
   }
 
+  async get(context: CallContext, id: string): Promise<{ readonly agent: string }> {
+    return { agent: this.#own(context, id).agent };
+  }
+
   async send(
     context: CallContext,
     id: string,
