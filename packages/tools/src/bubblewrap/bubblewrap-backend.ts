@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { chmodSync, existsSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import type { Capabilities, Enforcement } from "../capabilities.ts";
@@ -10,17 +10,17 @@ import { ToolsError } from "../errors.ts";
 import { GuestSandbox } from "../guest/guest-sandbox.ts";
 import { GUEST_COMMAND, type Launch } from "../guest/launch.ts";
 import { proveGuest } from "../guest/prove.ts";
-import { findNode, findPython } from "../internal/interpreters.ts";
+import { findNode, findPython, nodeInside, PATH_INSIDE, type Python } from "../internal/interpreters.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { ProbeReport, SandboxBackend } from "../sandbox-backend.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
 import type { Workspaces } from "../workspaces.ts";
 import { certificateVariables, writeBundle } from "./certificates.ts";
 import { type CgroupKeeper, cgroupLimits, findCgroups } from "./cgroups.ts";
-import { makeSkeleton, profile } from "./profile.ts";
+import { keepNode, makeSkeleton, profile } from "./profile.ts";
 import { seccompFilter } from "./seccomp.ts";
 
-const ENVIRONMENT = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/workspace", LANG: "C.UTF-8", TMPDIR: "/tmp" };
+const ENVIRONMENT = { PATH: PATH_INSIDE, HOME: "/workspace", LANG: "C.UTF-8", TMPDIR: "/tmp" };
 const SECCOMP_FD = 3;
 
 export interface BubblewrapBackendDeps {
@@ -46,7 +46,7 @@ export class BubblewrapBackend implements SandboxBackend {
   readonly #filter: Buffer | undefined = seccompFilter(process.arch);
   readonly #nestingFilter: Buffer | undefined = seccompFilter(process.arch, { userNamespaces: true });
   #report: Promise<ProbeReport> | undefined;
-  #python = "";
+  #python: Python = { program: "" };
   #node: string | undefined;
   #skeleton = "";
   #compiled: Buffer | undefined;
@@ -135,7 +135,17 @@ export class BubblewrapBackend implements SandboxBackend {
       group === undefined ? `ulimit -v ${Math.floor(limits.memoryBytes / 1024) * 4}; ulimit -u 4096 2>/dev/null;` : "";
     const child = spawn(
       "/bin/sh",
-      ["-c", `${joins} ${caps} exec "$@"`, "sh", ...drop, this.#bwrap, ...words, "--", this.#python, ...GUEST_COMMAND],
+      [
+        "-c",
+        `${joins} ${caps} exec "$@"`,
+        "sh",
+        ...drop,
+        this.#bwrap,
+        ...words,
+        "--",
+        this.#python.program,
+        ...GUEST_COMMAND,
+      ],
       { env: ENVIRONMENT, stdio: ["pipe", "pipe", "pipe", "pipe"], cwd: "/" },
     );
     (child.stdio[SECCOMP_FD] as Writable).on("error", () => {}).end(filter);
@@ -182,9 +192,10 @@ export class BubblewrapBackend implements SandboxBackend {
     if (python === undefined)
       return failed("No real Python 3.9 or newer answers.", "Install the package python3, or name its absolute path.");
     this.#python = python;
-    this.#node = findNode(this.#deps.node === undefined ? undefined : [this.#deps.node]);
     this.#skeleton = makeSkeleton();
-    chmodSync(this.#skeleton, 0o755);
+    const node = findNode(this.#deps.node === undefined ? undefined : [this.#deps.node]);
+    if (node !== undefined && nodeInside(node) !== node) keepNode(this.#skeleton, node);
+    this.#node = node === undefined ? undefined : nodeInside(node);
     this.#cgroups = findCgroups(this.#deps.cgroups);
     try {
       const sandbox = await this.#start({ principal: { tenant: "ashlar-probe" } }, {}, this.#capabilities());

@@ -35,7 +35,6 @@ describeWith([parts.bubblewrap, parts.python], "bubblewrap, probe by probe", () 
 
   beforeAll(async () => {
     chmodSync(folder, 0o755);
-    chmodSync(skeleton, 0o755);
     writeFileSync(canary, "canary", { mode: 0o644 });
     writeFileSync(leaky, `#!/bin/sh\nexec 9<${canary}\nexec /usr/bin/bwrap "$@"\n`, { mode: 0o755 });
     process.env[SECRET] = "1";
@@ -64,7 +63,13 @@ describeWith([parts.bubblewrap, parts.python], "bubblewrap, probe by probe", () 
 
   /** In namespaces of its own and as nobody on the host, as the real one: only the guards under test are left out. */
   const weakened = (stdin: string): string => {
-    const whole = profile({ skeleton, spec: {}, python: "/usr/bin/python3", node: undefined, seccompFd: undefined });
+    const whole = profile({
+      skeleton,
+      spec: {},
+      python: { program: "/usr/bin/python3" },
+      node: undefined,
+      seccompFd: undefined,
+    });
     const words: string[] = [];
     for (let at = 0; at < whole.length; at++) {
       if (whole[at] === "--disable-userns") continue;
@@ -75,7 +80,7 @@ describeWith([parts.bubblewrap, parts.python], "bubblewrap, probe by probe", () 
     const drop = root ? ["/usr/bin/setpriv", "--reuid=1500000001", "--regid=1500000001", "--clear-groups"] : [];
     const [program = "", ...rest] = [...drop, leaky, ...words, "--clearenv", "--", ...PYTHON];
     const { status, stdout, stderr } = spawnSync(program, rest, {
-      input: stdin,
+      ...{ input: stdin, timeout: 20_000, killSignal: "SIGKILL" },
       env: { ...process.env, [SECRET]: "1" },
     });
     assert.equal(status, 0, stderr.toString());

@@ -1,7 +1,21 @@
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ToolsError } from "../errors.ts";
+import type { Python } from "../internal/interpreters.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
 import { ownPrefix, sweep } from "./leftovers.ts";
 
@@ -23,6 +37,7 @@ const RESERVED = ["/proc", "/sys", "/dev", "/etc", "/usr", "/workspace", "/tmp",
 export function makeSkeleton(): string {
   sweep(tmpdir(), (path) => rmSync(path, { recursive: true }));
   const folder = mkdtempSync(join(tmpdir(), ownPrefix()));
+  chmodSync(folder, 0o755);
   const etc = join(folder, "etc");
   mkdirSync(etc, { mode: 0o755 });
   const files = {
@@ -43,10 +58,23 @@ export function makeSkeleton(): string {
   return folder;
 }
 
+/** Node often stands in a home folder that is closed to the user inside: it gets a second name in the skeleton. */
+export function keepNode(skeleton: string, node: string): void {
+  const shown = join(skeleton, "node");
+  try {
+    if ((statSync(node).mode & 0o005) !== 0o005) throw new Error("closed to others");
+    linkSync(node, shown);
+  } catch {
+    copyFileSync(node, shown, constants.COPYFILE_FICLONE);
+    chmodSync(shown, 0o755);
+  }
+}
+
 export interface ProfileOptions {
   readonly skeleton: string;
   readonly spec: SandboxSpec;
-  readonly python: string;
+  readonly python: Python;
+  /** Where Node is inside. */
   readonly node: string | undefined;
   readonly seccompFd: number | undefined;
   readonly egressSocket?: string | undefined;
@@ -78,10 +106,8 @@ export function profile(options: ProfileOptions): readonly string[] {
   }
   words.push("--size", String(1024 * 1024), "--tmpfs", "/dev/shm");
   words.push("--size", String(workspace), "--tmpfs", "/workspace", "--size", String(temporary), "--tmpfs", "/tmp");
-  for (const interpreter of [python, node]) {
-    if (interpreter !== undefined && !interpreter.startsWith("/usr/"))
-      words.push("--ro-bind", interpreter, interpreter);
-  }
+  if (python.home !== undefined) words.push("--ro-bind", python.home, python.home);
+  if (node !== undefined && !node.startsWith("/usr/")) words.push("--ro-bind", join(skeleton, "node"), node);
   for (const { source, target, writable } of spec.mounts ?? []) {
     if (
       RESERVED.some((path) => target === path || (target.startsWith(`${path}/`) && !target.startsWith("/workspace/")))

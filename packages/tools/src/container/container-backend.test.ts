@@ -31,8 +31,8 @@ describeWith([parts.podman, parts.python], "container", () => {
     await backend.probe();
   }, 60_000);
   afterAll(async () => {
-    await backend.close();
-    await podman.stop();
+    await backend?.close();
+    await podman?.stop();
   });
 
   /** The probe takes seconds: one backend serves every case, and each case closes what it opened. */

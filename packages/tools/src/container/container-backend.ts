@@ -43,6 +43,15 @@ while b[-${MARKER_BYTES * 2}:]!=m:
  b+=c
 `;
 
+const ANSWER_MS = 60_000;
+
+/** Docker's API sets no time for an answer. */
+async function answer<T>(asked: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`The engine did not answer in ${ANSWER_MS} ms.`)), ANSWER_MS);
+  return Promise.race([asked, late.promise]).finally(() => clearTimeout(timer));
+}
+
 /** Containers of Docker or Podman: read-only images, files in memory, no network, no capabilities, no root inside. */
 export class ContainerBackend implements SandboxBackend {
   readonly name = "container";
@@ -101,17 +110,17 @@ export class ContainerBackend implements SandboxBackend {
 
   async #launch(id: string, spec: SandboxSpec): Promise<Launch> {
     const marker = randomBytes(MARKER_BYTES).toString("hex");
-    const container = await this.#deps.engine
-      .createContainer(this.#options(id, spec, marker))
-      .catch((error: unknown) => {
+    const container = await answer(this.#deps.engine.createContainer(this.#options(id, spec, marker))).catch(
+      (error: unknown) => {
         throw new ToolsError("TOOLS_BACKEND_FAILED", "The engine made no container: see the cause.", { cause: error });
-      });
-    const remove = () => container.remove({ force: true }).catch(() => {});
+      },
+    );
+    const remove = () => answer(container.remove({ force: true })).catch(() => {});
     try {
       const all = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
-      const stream = await container.attach(all);
+      const stream = await answer(container.attach(all));
       stream.on("error", () => {});
-      await container.start();
+      await answer(container.start());
       stream.write(marker);
       let log = "";
       const stdout = attachedOutput(stream as unknown as AsyncIterable<Buffer>, (text) => {

@@ -60,7 +60,7 @@ describeWith([parts.bubblewrap, parts.python, parts.curl], "substitution out of 
 print(u.urlopen(u.Request("${url()}", headers={"authorization": "Bearer " + os.environ["API_KEY"]}), timeout=20).read().decode())`,
     ],
     Node: () => [
-      process.execPath,
+      "node",
       "-e",
       `fetch("${url()}", { headers: { authorization: "Bearer " + process.env.API_KEY } }).then((r) => r.text()).then(console.log)`,
     ],

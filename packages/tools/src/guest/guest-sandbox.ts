@@ -13,6 +13,7 @@ import type { SandboxFiles } from "../sandbox-files.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
 import type { Workspaces } from "../workspaces.ts";
 import { GuestChannel } from "./channel.ts";
+import { cancelled, deadline } from "./deadline.ts";
 import { executeCode, executeCommand, settings } from "./execute.ts";
 import { exposePort } from "./expose.ts";
 import { guestFiles } from "./guest-files.ts";
@@ -20,6 +21,8 @@ import { startProcess } from "./guest-process.ts";
 import { guestProgram, guestSource, kernels, type Launch } from "./launch.ts";
 
 const FORWARD_PORT = 3128;
+/** For the guest to answer at all; what comes after has limits of its own. */
+const START_MS = 30_000;
 const WIDTH: Readonly<Record<NetworkMode, number>> = { none: 0, allow: 1, packages: 1, open: 2 };
 
 export interface GuestSandboxDeps {
@@ -96,6 +99,15 @@ export class GuestSandbox implements Sandbox {
 
   static async #start(deps: GuestSandboxDeps): Promise<GuestSandbox> {
     const sandbox = new GuestSandbox(deps);
+    const answered = deadline(deps.clock, START_MS, deps.context.signal, (aborted) => {
+      const { backend } = deps.capabilities;
+      sandbox.#dead ??=
+        aborted && deps.context.signal !== undefined
+          ? cancelled(deps.context.signal)
+          : new ToolsError("TOOLS_BACKEND_FAILED", `${backend} started no guest in ${START_MS} ms: see what holds it.`);
+      sandbox.#channel.close(sandbox.#dead);
+      deps.launch.kill();
+    });
     try {
       deps.launch.stdin.write(guestProgram(deps.compiled));
       await sandbox.#channel.call("init", {
@@ -110,6 +122,7 @@ export class GuestSandbox implements Sandbox {
         preload: deps.spec.preload ?? [],
         ...(deps.egress === undefined ? {} : { forward: { port: FORWARD_PORT, socket: deps.egress.socketInside } }),
       }).result;
+      answered();
       if (deps.spec.workspace !== undefined) await sandbox.#restore(deps.spec.workspace);
       return sandbox;
     } catch (error) {
@@ -117,6 +130,7 @@ export class GuestSandbox implements Sandbox {
       await sandbox.closed;
       throw error;
     } finally {
+      answered();
       const { lifetimeMs } = deps.spec.limits ?? {};
       if (lifetimeMs !== undefined) {
         const ended = new AbortController();

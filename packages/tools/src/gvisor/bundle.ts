@@ -2,6 +2,7 @@ import { existsSync, lstatSync, mkdirSync, readlinkSync, symlinkSync, writeFileS
 import { join, normalize } from "node:path";
 import { ToolsError } from "../errors.ts";
 import { GUEST_COMMAND } from "../guest/launch.ts";
+import { nodeInside, PATH_INSIDE, type Python } from "../internal/interpreters.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
 
 const ETC: Readonly<Record<string, string>> = {
@@ -17,7 +18,7 @@ const SHOWN = ["/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/ssl/
 /** Writes the bundle that `runsc run` takes (OCI runtime specification): programs of the host, files in memory. */
 export function writeBundle(
   folder: string,
-  { python, node, spec }: { readonly python: string; readonly node: string | undefined; readonly spec: SandboxSpec },
+  { python, node, spec }: { readonly python: Python; readonly node: string | undefined; readonly spec: SandboxSpec },
 ): void {
   const root = join(folder, "rootfs");
   for (const name of ["etc", "usr", "proc", "dev", "tmp", "workspace"])
@@ -29,9 +30,10 @@ export function writeBundle(
     if (lstatSync(name).isSymbolicLink()) symlinkSync(readlinkSync(name), join(root, name));
     else shown.push({ source: name, target: name });
   }
-  for (const path of [...SHOWN, python, ...(node === undefined ? [] : [node])]) {
-    if (existsSync(path) && !path.startsWith("/usr/")) shown.push({ source: path, target: path });
+  for (const path of [...SHOWN, python.home ?? ""]) {
+    if (existsSync(path)) shown.push({ source: path, target: path });
   }
+  if (node !== undefined && nodeInside(node) !== node) shown.push({ source: node, target: nodeInside(node) });
   for (const { target } of spec.mounts ?? []) refuseReserved(target);
   const mounts = [...shown, ...(spec.mounts ?? [])].map(({ source, target, writable }) => {
     const file = !lstatSync(source).isDirectory();
@@ -53,8 +55,8 @@ export function writeBundle(
     process: {
       terminal: false,
       user: { uid: 1000, gid: 1000 },
-      args: [python, ...GUEST_COMMAND],
-      env: ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/workspace", "LANG=C.UTF-8", "TMPDIR=/tmp"],
+      args: [python.program, ...GUEST_COMMAND],
+      env: [`PATH=${PATH_INSIDE}`, "HOME=/workspace", "LANG=C.UTF-8", "TMPDIR=/tmp"],
       cwd: "/workspace",
       capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
       noNewPrivileges: true,

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CgroupKeeper, cgroupLimits, findCgroups } from "../bubblewrap/cgroups.ts";
+import { ownPrefix, sweep } from "../bubblewrap/leftovers.ts";
 import type { Capabilities, Enforcement } from "../capabilities.ts";
 import { type CallContext, type Clock, type IdSource, systemClock, systemIds } from "../dialect.ts";
 import { ToolsError } from "../errors.ts";
@@ -10,7 +11,7 @@ import type { IsolationGrade } from "../grades.ts";
 import { GuestSandbox } from "../guest/guest-sandbox.ts";
 import type { Launch } from "../guest/launch.ts";
 import { proveGuest } from "../guest/prove.ts";
-import { findNode, findPython } from "../internal/interpreters.ts";
+import { findNode, findPython, nodeInside, type Python } from "../internal/interpreters.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { ProbeReport, SandboxBackend } from "../sandbox-backend.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
@@ -29,6 +30,9 @@ export interface GvisorBackendDeps {
   readonly platform?: "systrap" | "ptrace" | "kvm";
 }
 
+/** For `runsc` itself: one that hangs counts as one that does not work. */
+const ANSWER_MS = 10_000;
+
 /** A second kernel in user space: system calls of what runs inside are served by gVisor's `runsc`, without network. */
 export class GvisorBackend implements SandboxBackend {
   readonly name = "gvisor";
@@ -38,7 +42,7 @@ export class GvisorBackend implements SandboxBackend {
   readonly #sandboxes = new Set<GuestSandbox>();
   #report: Promise<ProbeReport> | undefined;
   #platform = "ptrace";
-  #python = "";
+  #python: Python = { program: "" };
   #node: string | undefined;
   #cgroups: CgroupKeeper | undefined;
 
@@ -75,7 +79,14 @@ export class GvisorBackend implements SandboxBackend {
   async #start(context: CallContext, spec: SandboxSpec, capabilities: Capabilities): Promise<GuestSandbox> {
     const id = (this.#deps.ids ?? systemIds).next("sbx");
     const sandbox = await GuestSandbox.start({
-      ...{ id, context, spec, capabilities, node: this.#node, workspaces: this.#deps.workspaces },
+      ...{
+        id,
+        context,
+        spec,
+        capabilities,
+        node: this.#node === undefined ? undefined : nodeInside(this.#node),
+        workspaces: this.#deps.workspaces,
+      },
       launch: this.#launch(id, spec),
       clock: this.#deps.clock ?? systemClock,
     });
@@ -85,7 +96,7 @@ export class GvisorBackend implements SandboxBackend {
   }
 
   #launch(id: string, spec: SandboxSpec): Launch {
-    const folder = mkdtempSync(join(tmpdir(), "ashlar-gvisor-"));
+    const folder = mkdtempSync(join(tmpdir(), ownPrefix()));
     writeBundle(folder, { python: this.#python, node: this.#node, spec });
     const state = join(folder, "state");
     mkdirSync(state);
@@ -108,7 +119,9 @@ export class GvisorBackend implements SandboxBackend {
       );
     });
     const drop = () =>
-      spawn(this.#runsc, [...flags, "delete", "--force", id], { stdio: "ignore", env: {} }).on("error", () => {});
+      spawn(this.#runsc, [...flags, "delete", "--force", id], {
+        ...{ stdio: "ignore", env: {}, timeout: ANSWER_MS, killSignal: "SIGKILL" },
+      }).on("error", () => {});
     return {
       stdin: child.stdin,
       stdout: child.stdout,
@@ -139,6 +152,7 @@ export class GvisorBackend implements SandboxBackend {
     if (python === undefined) return failed("No real Python 3.9 or newer answers.", "Install the package python3.");
     this.#python = python;
     this.#node = findNode(this.#deps.node === undefined ? undefined : [this.#deps.node]);
+    sweep(tmpdir(), (path) => rmSync(path, { recursive: true }));
     this.#platform = this.#deps.platform ?? this.#choosePlatform();
     this.#cgroups = findCgroups();
     try {
@@ -167,7 +181,9 @@ export class GvisorBackend implements SandboxBackend {
   }
 
   #choosePlatform(): string {
-    const known = spawnSync(this.#runsc, ["--network=none", "--platform=systrap", "--ignore-cgroups", "do", "true"]);
+    const known = spawnSync(this.#runsc, ["--network=none", "--platform=systrap", "--ignore-cgroups", "do", "true"], {
+      ...{ stdio: "ignore", timeout: ANSWER_MS, killSignal: "SIGKILL" },
+    });
     return known.status === 0 ? "systrap" : "ptrace";
   }
 

@@ -1,33 +1,49 @@
 import { spawnSync } from "node:child_process";
-import { realpathSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { realpathSync } from "node:fs";
 
 const PYTHON = ["/usr/bin/python3", "/usr/local/bin/python3", "/opt/homebrew/bin/python3"] as const;
 const NODE = ["/usr/bin/node", "/usr/local/bin/node"] as const;
+const LIMIT_MS = 5_000;
+const NODE_FOLDER = "/opt/node/bin";
+/** For programs in a sandbox that has a root of its own. */
+export const PATH_INSIDE: string = `${NODE_FOLDER}:/usr/local/bin:/usr/bin:/bin`;
 
-/** Real interpreters by absolute path, each asked for its version: what stands on `PATH` may be a shim. */
-export function findPython(candidates: readonly string[] = PYTHON): string | undefined {
-  return candidates.find((path) =>
-    answers(path, ["-I", "-S", "-c", "import sys; sys.exit(sys.version_info < (3, 9))"]),
-  );
+/** Programs by absolute path, each asked who it really is: what stands on `PATH` or was named may be a shim. */
+export interface Python {
+  readonly program: string;
+  /** The folder of its library, where that is not below `/usr`. */
+  readonly home?: string;
+}
+
+export function findPython(candidates: readonly string[] = PYTHON): Python | undefined {
+  const script = "import sys; print(sys.version_info >= (3, 9), sys.executable, sys.base_prefix, sep='\\n')";
+  for (const path of candidates) {
+    const [recent, program = "", home = ""] = ask(path, ["-I", "-S", "-c", script]).split("\n");
+    if (recent === "True") return below(program) && below(home) ? { program } : { program, home };
+  }
+  return undefined;
 }
 
 export function findNode(candidates: readonly string[] = [process.execPath, ...NODE]): string | undefined {
-  const script = "process.exit(typeof require('node:module').stripTypeScriptTypes === 'function' ? 0 : 1)";
-  return candidates
-    .filter((path) => answers(path, ["-e", script]))
-    .map((path) => realpathSync(path))
-    .find(isOpenToOthers);
-}
-
-/** The user inside is not the one outside: a program in a home folder that is closed to others cannot be shown. */
-function isOpenToOthers(path: string): boolean {
-  for (let at = path; ; at = dirname(at)) {
-    if ((statSync(at).mode & 0o001) === 0) return false;
-    if (at === dirname(at)) return true;
+  const script = "const m = require('node:module'); if (m.stripTypeScriptTypes) console.log(process.execPath)";
+  for (const path of candidates) {
+    const [program = ""] = ask(path, ["-e", script]).split("\n");
+    if (program !== "") return realpathSync(program);
   }
+  return undefined;
 }
 
-function answers(path: string, args: readonly string[]): boolean {
-  return spawnSync(path, args, { env: {}, stdio: "ignore", timeout: 5000 }).status === 0;
+const below = (path: string): boolean => path === "/usr" || path.startsWith("/usr/");
+
+function ask(path: string, args: readonly string[]): string {
+  const { status, stdout } = spawnSync(path, args, {
+    env: {},
+    encoding: "utf8",
+    timeout: LIMIT_MS,
+    killSignal: "SIGKILL",
+  });
+  return status === 0 ? stdout : "";
 }
+
+/** Where a sandbox with a root of its own shows it: Node is one file, which may stand anywhere outside. */
+export const nodeInside = (program: string): string => (below(program) ? program : `${NODE_FOLDER}/node`);

@@ -99,7 +99,7 @@ export class ProcessBackend implements SandboxBackend {
   }
 
   #python(): string {
-    return findPython(this.#deps.python === undefined ? undefined : [this.#deps.python]) ?? "";
+    return findPython(this.#deps.python === undefined ? undefined : [this.#deps.python])?.program ?? "";
   }
 
   #node(): string | undefined {

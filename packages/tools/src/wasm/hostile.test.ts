@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { hostile } from "../../../../test/support/hostile.ts";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
+import { keepNode, makeSkeleton } from "../bubblewrap/profile.ts";
 import { ProcessBackend } from "../process/index.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { WasmBackend } from "./index.ts";
@@ -25,13 +28,21 @@ const PROBES: readonly (readonly [string, string, string])[] = [
 
 describeWith([parts.python], "wasm under attack", () => {
   const root = process.getuid?.() === 0;
-  const open = new ProcessBackend({ unsafe: true, ...(root ? { user: { uid: 65534, gid: 65534 } } : {}) });
+  const skeleton = makeSkeleton();
+  keepNode(skeleton, process.execPath);
+  const open = new ProcessBackend({
+    ...{ unsafe: true, node: join(skeleton, "node") },
+    ...(root ? { user: { uid: 65534, gid: 65534 } } : {}),
+  });
   const guarded = new WasmBackend();
   let [inside, outside]: (Sandbox | undefined)[] = [];
   beforeAll(async () => {
     [inside, outside] = await Promise.all([guarded.create(context), open.create(context)]);
   });
-  afterAll(() => Promise.all([guarded.close(), open.close()]));
+  afterAll(async () => {
+    await Promise.all([guarded.close(), open.close()]);
+    rmSync(skeleton, { recursive: true });
+  });
 
   const succeeds = async (sandbox: Sandbox | undefined, code: string): Promise<boolean> => {
     const execution = await sandbox?.run(code, { language: "javascript" });
