@@ -1,4 +1,10 @@
-export { inMemoryRuntimeModule, type RuntimeModuleOptions, runtimeModule, sqliteRuntimeModule } from "./modules.ts";
+export {
+  inMemoryRuntimeModule,
+  postgresRuntimeModule,
+  type RuntimeModuleOptions,
+  runtimeModule,
+  sqliteRuntimeModule,
+} from "./modules.ts";
 export {
   AGENTS,
   CLOCK,
@@ -7,6 +13,7 @@ export {
   REDACTOR,
   RUNTIME,
   RUNTIME_DATABASE,
+  RUNTIME_POSTGRES,
   SESSION_LOG,
   SESSION_RECORDS,
   SESSIONS,

@@ -1,5 +1,6 @@
 import { ContainerModule } from "inversify";
 import { InMemorySessionLog, InMemoryWorkQueue } from "../in-memory/index.ts";
+import { PostgresLiveBus, PostgresSessionLog, PostgresWorkQueue } from "../postgres/index.ts";
 import { Runtime, type RuntimeDeps } from "../runtime.ts";
 import { SqliteSessionLog, SqliteWorkQueue } from "../sqlite/index.ts";
 import { optional, refuseRebind } from "./binding.ts";
@@ -11,6 +12,7 @@ import {
   REDACTOR,
   RUNTIME,
   RUNTIME_DATABASE,
+  RUNTIME_POSTGRES,
   SESSION_LOG,
   SESSION_RECORDS,
   SESSIONS,
@@ -92,6 +94,27 @@ export const sqliteRuntimeModule = (): ContainerModule =>
         (database, clock) => new SqliteWorkQueue({ database, ...(clock === undefined ? {} : { clock }) }),
         [RUNTIME_DATABASE, optional(CLOCK)],
       )
+      .inSingletonScope()
+      .onDeactivation(close);
+  });
+
+/** Needs `RUNTIME_POSTGRES`; log, queue and live bus share the database, which keeps the time. */
+export const postgresRuntimeModule = (): ContainerModule =>
+  new ContainerModule((options) => {
+    refuseRebind(options, SESSION_LOG, WORK_QUEUE, LIVE_BUS);
+    options
+      .bind(SESSION_LOG)
+      .toResolvedValue((pool) => new PostgresSessionLog({ pool }), [RUNTIME_POSTGRES])
+      .inSingletonScope()
+      .onDeactivation(close);
+    options
+      .bind(WORK_QUEUE)
+      .toResolvedValue((pool) => new PostgresWorkQueue({ pool }), [RUNTIME_POSTGRES])
+      .inSingletonScope()
+      .onDeactivation(close);
+    options
+      .bind(LIVE_BUS)
+      .toResolvedValue((pool) => new PostgresLiveBus({ pool }), [RUNTIME_POSTGRES])
       .inSingletonScope()
       .onDeactivation(close);
   });

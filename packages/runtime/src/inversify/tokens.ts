@@ -3,6 +3,7 @@ import type { Agent } from "../agent.ts";
 import type { Redactor } from "../dialect.ts";
 import type { SqliteDatabase } from "../internal/sqlite.ts";
 import type { LiveBus } from "../live-bus.ts";
+import type { PostgresPool } from "../postgres/index.ts";
 import type { Runtime } from "../runtime.ts";
 import type { SessionLog } from "../session-log.ts";
 import type { SessionRecords } from "../session-records.ts";
@@ -25,3 +26,5 @@ export const REDACTOR: ServiceIdentifier<Redactor> = token("@ashlar/runtime:Reda
 export const AGENTS: ServiceIdentifier<readonly Agent[]> = token("@ashlar/runtime:Agents");
 /** A better-sqlite3 `Database`, bound by the root, which also closes it. */
 export const RUNTIME_DATABASE: ServiceIdentifier<SqliteDatabase> = token("@ashlar/runtime:Database");
+/** A `Pool` of pg, bound by the root, which also ends it. */
+export const RUNTIME_POSTGRES: ServiceIdentifier<PostgresPool> = token("@ashlar/runtime:Postgres");
