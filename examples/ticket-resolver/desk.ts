@@ -1,3 +1,4 @@
+import { context, propagation } from "@opentelemetry/api";
 import { AGENT } from "./config.ts";
 
 export interface StreamedEvent {
@@ -54,6 +55,8 @@ export class Desk {
   }
 
   #headers(): Record<string, string> {
-    return { authorization: `Bearer ${this.#token}` };
+    const headers = { authorization: `Bearer ${this.#token}` };
+    propagation.inject(context.active(), headers);
+    return headers;
   }
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Check, checkRefunds, checkReply, checkSecret } from "./checks.ts";
 import { crashPoints, type WorkerConfig } from "./config.ts";
+import { tracedByDesk } from "./desk-trace.ts";
 import { chooseModel } from "./model.ts";
 import { type Options, readOptions, UsageError, usage } from "./options.ts";
 import { startRedis, startTickets, stop } from "./processes.ts";
@@ -57,11 +58,14 @@ async function run(options: Options): Promise<boolean> {
   terminal.step("·", `memory: ${config.memory.kind}; sessions: ${config.profile}; control of the search: ${control}`);
 
   const token = await setUp(config, secret);
-  const outcome = await resolveTicket({
-    ...{ config, token, terminal, control, ticket: options.ticket },
-    crashes: options.crashes ? crashPoints : [],
-    environment: process.env,
-  });
+  const { ticket } = options;
+  const outcome = await tracedByDesk(config, ticket, () =>
+    resolveTicket({
+      ...{ config, token, terminal, control, ticket },
+      crashes: options.crashes ? crashPoints : [],
+      environment: process.env,
+    }),
+  );
 
   terminal.title("Answer to the customer");
   terminal.line(`  ${outcome.answer || "none"}`);

@@ -14,7 +14,7 @@ import { InMemoryRateLimiter } from "./in-memory/in-memory-rate-limiter.ts";
 import type { Caller, InboundAuthenticator } from "./inbound-authenticator.ts";
 import { InFlight } from "./internal/in-flight.ts";
 import { Leases } from "./internal/leases.ts";
-import { inSpan, SpanKind, withCallerTrace } from "./internal/tracing.ts";
+import { inSpan, onSpan, SpanKind, withCallerTrace } from "./internal/tracing.ts";
 import { LimitedError, type LimitHeaders, Limits, type LimitsOptions } from "./limits/limits.ts";
 import { McpEndpoint } from "./mcp/endpoint.ts";
 import { SealedSessions } from "./mcp/sealed-sessions.ts";
@@ -297,6 +297,7 @@ export class Gateway implements AsyncDisposable {
     const entered = await this.#enter(request, connection, signal);
     if (entered instanceof Response) return entered;
     const { context, limited } = entered;
+    onSpan({ "ashlar.tenant": context.principal.tenant });
     const response =
       head === "mcp" ? await this.#mcpCall(context, request, rest) : await this.#agentCall(context, request, rest);
     return withHeaders(response, limited);

@@ -67,13 +67,9 @@ export class ToolAccess {
 
   async #spanned<T>(context: CallContext, target: Target, tool: string, body: () => Promise<T>): Promise<T> {
     const { tenant, user, agent, session } = context.principal;
-    const attributes = {
-      "gen_ai.operation.name": "execute_tool",
-      "gen_ai.tool.name": tool,
-      "ashlar.gateway.target": target.name,
-    };
+    const attributes = { "ashlar.gateway.target": target.name, "gen_ai.tool.name": tool, "ashlar.tenant": tenant };
     return this.#deps.leases.hold(target, () =>
-      inSpan(`execute_tool ${tool}`, SpanKind.CLIENT, attributes, async () => {
+      inSpan("gateway.call", SpanKind.INTERNAL, attributes, async () => {
         await this.#deps.limits.take({ tenant, user, agent, session, target: target.name, tool });
         return body();
       }),

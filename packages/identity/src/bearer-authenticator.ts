@@ -2,6 +2,7 @@ import { decodeJwt } from "jose";
 import type { AgentTokens } from "./agent-tokens.ts";
 import type { Principal } from "./dialect.ts";
 import { IdentityError } from "./errors.ts";
+import { inSpan } from "./internal/spans.ts";
 import type { TrustedIssuer } from "./trusted-issuer.ts";
 
 export interface BearerAuthenticatorDeps {
@@ -32,6 +33,14 @@ export class BearerAuthenticator {
   async authenticate(request: Request): Promise<Principal | undefined> {
     const header = request.headers.get("authorization");
     if (header === null) return undefined;
+    return inSpan("identity.authenticate", async (span) => {
+      const principal = await this.#verified(header);
+      span.setAttribute("ashlar.tenant", principal.tenant);
+      return principal;
+    });
+  }
+
+  async #verified(header: string): Promise<Principal> {
     const token = /^Bearer ([\w.~+/=-]{1,16384})$/i.exec(header)?.[1];
     const issuer = token === undefined ? undefined : issuerOf(token);
     if (token === undefined || issuer === undefined) throw refused();

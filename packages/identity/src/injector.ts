@@ -1,4 +1,4 @@
-import { type Span, SpanStatusCode, trace } from "@opentelemetry/api";
+import type { Span } from "@opentelemetry/api";
 import type { AccessTokens } from "./access-tokens.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { type CallContext, type Clock, type Redactor, systemClock } from "./dialect.ts";
@@ -8,6 +8,7 @@ import { CredentialRows, mayUse, type OpenedCredential } from "./internal/creden
 import { matchesHost, parseUrl } from "./internal/hosts.ts";
 import { issue, place } from "./internal/issued.ts";
 import { parseReference } from "./internal/reference.ts";
+import { inSpan } from "./internal/spans.ts";
 import type { Keyring } from "./keyring.ts";
 import { LeakGuard } from "./leak-guard.ts";
 import type { OutboundRequest } from "./outbound-request.ts";
@@ -49,23 +50,17 @@ export class Injector {
     reference: string,
     request: OutboundRequest,
   ): Promise<{ readonly request: OutboundRequest; readonly redactor: Redactor }> {
-    return trace.getTracer("ashlar.identity").startActiveSpan("identity.inject", async (span) => {
-      try {
-        return await this.#inject(context, reference, request, span);
-      } catch (error) {
-        span.setStatus({ code: SpanStatusCode.ERROR });
-        if (IdentityError.is(error)) span.setAttribute("error.type", error.code);
-        throw error;
-      } finally {
-        span.end();
-      }
-    });
+    return inSpan("identity.inject", (span) => this.#inject(context, reference, request, span));
   }
 
   async #inject(context: CallContext, reference: string, request: OutboundRequest, span: Span) {
     const url = parseUrl(request.url);
     const { text } = parseReference(reference);
-    span.setAttributes({ "ashlar.credential.reference": text, "server.address": url.hostname });
+    span.setAttributes({
+      "ashlar.tenant": context.principal.tenant,
+      "ashlar.credential.reference": text,
+      "server.address": url.hostname,
+    });
     const found = await this.#open(context, reference, text, url);
     const { row, version } = found;
     const surface = row.surfaces.find((each) => each.in !== "body" && each.in !== "environment");

@@ -1,6 +1,7 @@
 import type { AuditLog } from "./audit-log.ts";
 import type { CallContext } from "./dialect.ts";
 import { PolicyIndex } from "./internal/policy-index.ts";
+import { decided } from "./internal/spans.ts";
 import type { PermissionDecision, PermissionRequest, Permissions } from "./permissions.ts";
 import type { Policy, PolicySource } from "./policy.ts";
 
@@ -30,14 +31,19 @@ export class PolicyPermissions implements Permissions {
     this.#mode = mode;
   }
 
-  async decide(context: CallContext, request: PermissionRequest): Promise<PermissionDecision> {
+  decide(context: CallContext, request: PermissionRequest): Promise<PermissionDecision> {
+    return decided(context, request, () => this.#decide(context, request));
+  }
+
+  async #decide(context: CallContext, request: PermissionRequest): Promise<PermissionDecision> {
     const index = await this.#index(context);
-    let decided: Policy | undefined;
+    let strongest: Policy | undefined;
     for (const { policy, miss } of index.consider(context, request)) {
-      if (miss === undefined && (decided === undefined || rank[policy.effect] > rank[decided.effect])) decided = policy;
-      if (decided?.effect === "deny") break;
+      if (miss === undefined && (strongest === undefined || rank[policy.effect] > rank[strongest.effect]))
+        strongest = policy;
+      if (strongest?.effect === "deny") break;
     }
-    const decision = decisionOf(decided, request);
+    const decision = decisionOf(strongest, request);
     await this.#audit?.record(context, {
       action: "policy.decide",
       decision: decision.effect,
@@ -52,13 +58,13 @@ export class PolicyPermissions implements Permissions {
   async explain(context: CallContext, request: PermissionRequest): Promise<PolicyExplanation> {
     const all = [...(await this.#index(context)).consider(context, request)];
     const matching = all.filter(({ miss }) => miss === undefined).map(({ policy }) => policy);
-    const [decided] = matching.sort((a, b) => rank[b.effect] - rank[a.effect]);
+    const [strongest] = matching.sort((a, b) => rank[b.effect] - rank[a.effect]);
     const considered = all.map(({ policy: { id, effect }, miss }) => ({
       policy: id,
       effect,
       ...(miss === undefined ? {} : { miss }),
     }));
-    return { ...decisionOf(decided, request), considered };
+    return { ...decisionOf(strongest, request), considered };
   }
 
   async #index(context: CallContext): Promise<PolicyIndex> {
@@ -73,7 +79,7 @@ export class PolicyPermissions implements Permissions {
 
 const rank = { allow: 1, ask: 2, deny: 3 } as const;
 
-function decisionOf(decided: Policy | undefined, { action, resource }: PermissionRequest): PermissionDecision {
-  if (decided === undefined) return { effect: "deny", reason: `no policy allows ${action} on ${resource}` };
-  return { effect: decided.effect, reason: `policy ${decided.id}`, policy: decided.id };
+function decisionOf(strongest: Policy | undefined, { action, resource }: PermissionRequest): PermissionDecision {
+  if (strongest === undefined) return { effect: "deny", reason: `no policy allows ${action} on ${resource}` };
+  return { effect: strongest.effect, reason: `policy ${strongest.id}`, policy: strongest.id };
 }

@@ -8,6 +8,7 @@ import { keys, under } from "./internal/keys.ts";
 import { merge } from "./internal/merge.ts";
 import { type ParsedEvent, parseBranch, parseEvent, parseLimit, scopeOf } from "./internal/parse.ts";
 import { retained } from "./internal/retention.ts";
+import { inSpan } from "./internal/spans.ts";
 import type { Transactions } from "./internal/transactions.ts";
 import type { Batch, MemoryStore, Scope } from "./memory-store.ts";
 
@@ -52,7 +53,7 @@ export class Events {
     const scope = scopeOf(context, memory);
     const parsed = parseEvent(event);
     const once = context.idempotencyKey === undefined ? undefined : keys.once(`event ${context.idempotencyKey}`);
-    return this.#deps.transactions.run(scope, async () => {
+    const attempt = async () => {
       const at = keys.session(parsed.actor, parsed.session, parsed.branch);
       const { values } = await this.#deps.store.read(scope, {
         keys: [at, keys.definition(), ...(once === undefined ? [] : [once])],
@@ -62,7 +63,8 @@ export class Events {
       const nextGroup = head === undefined ? await this.#value(scope, keys.nextGroup) : undefined;
       const { row, batch } = this.#draft(parsed, { at, head, nextGroup, definition, once });
       return { batch, result: eventOf(row) };
-    });
+    };
+    return inSpan("memory.append", scope, {}, () => this.#deps.transactions.run(scope, attempt));
   }
 
   async get(context: CallContext, memory: string, id: string): Promise<MemoryEvent | undefined> {

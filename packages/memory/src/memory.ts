@@ -9,6 +9,7 @@ import { ExtractionJobs } from "./extraction.ts";
 import type { Strategy } from "./extractor.ts";
 import { scopeOf } from "./internal/parse.ts";
 import { Retrieval } from "./internal/retrieval.ts";
+import { COUNT, onRecords } from "./internal/spans.ts";
 import { Transactions } from "./internal/transactions.ts";
 import { Vectors } from "./internal/vectors.ts";
 import { Lifecycle } from "./lifecycle.ts";
@@ -68,8 +69,12 @@ export class Memory {
   }
 
   /** The texts that say most about the query, best first. */
-  search(context: CallContext, memory: string, query: SearchQuery): Promise<readonly SearchHit[]> {
-    return this.#retrieval.search(context, memory, query);
+  async search(context: CallContext, memory: string, query: SearchQuery): Promise<readonly SearchHit[]> {
+    return onRecords("search_memory", scopeOf(context, memory), {}, async (span) => {
+      const hits = await this.#retrieval.search(context, memory, query);
+      span.setAttribute(COUNT, hits.length);
+      return hits;
+    });
   }
 
   /**

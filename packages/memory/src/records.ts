@@ -14,10 +14,11 @@ import {
   segments,
   updating,
 } from "./internal/record-changes.ts";
-import { attempt, parseOperation } from "./internal/record-operations.ts";
+import { attempt, operationOf, parseOperation } from "./internal/record-operations.ts";
 import { holds, knownAt, type RecordRow, recordOf } from "./internal/record-row.ts";
 import { retained } from "./internal/retention.ts";
-import type { Transactions } from "./internal/transactions.ts";
+import { onRecords, type RecordsOperation } from "./internal/spans.ts";
+import type { Attempt, Transactions } from "./internal/transactions.ts";
 import { limits } from "./limits.ts";
 import type { Batch, MemoryStore, Scope } from "./memory-store.ts";
 import type {
@@ -71,7 +72,7 @@ export class Records {
     const scope = scopeOf(context, memory);
     const parsed = parseRecord(record);
     const once = context.idempotencyKey === undefined ? undefined : keys.once(`record ${context.idempotencyKey}`);
-    return this.#deps.transactions.run(scope, async () => {
+    return this.#change("create_memory", scope, { count: 1 }, async () => {
       const { values } = await this.#deps.store.read(scope, {
         keys: [keys.nextRecord, keys.definition(), ...(once === undefined ? [] : [once])],
       });
@@ -194,7 +195,7 @@ export class Records {
   async supersede(context: CallContext, memory: string, id: string, record: NewRecord): Promise<MemoryRecord> {
     const scope = scopeOf(context, memory);
     const parsed = parseRecord(record);
-    return this.#deps.transactions.run(scope, async () => {
+    return this.#change("update_memory", scope, { count: 1, id }, async () => {
       const old = await this.#current(scope, id);
       const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord, keys.definition()] });
       const next: RecordRow = {
@@ -222,7 +223,7 @@ export class Records {
   /** It turned out not to be true, and nothing takes its place. */
   async invalidate(context: CallContext, memory: string, id: string): Promise<MemoryRecord> {
     const scope = scopeOf(context, memory);
-    return this.#deps.transactions.run(scope, async () => {
+    return this.#change("update_memory", scope, { count: 1, id }, async () => {
       const old = await this.#current(scope, id);
       const [row, batch] = ending(old, this.#deps.clock.now());
       return { batch, result: recordOf(row) };
@@ -237,7 +238,7 @@ export class Records {
     basis: Readonly<Record<string, number>>,
   ): Promise<void> {
     const scope = scopeOf(context, memory);
-    await this.#deps.transactions.run<void>(scope, async () => {
+    await this.#change<void>("upsert_memory", scope, { count: revisions.length }, async () => {
       const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord, keys.definition()] });
       const rows = new Map<string, RecordRow>();
       for (const id of new Set(revisions.flatMap(touchedBy))) {
@@ -295,10 +296,19 @@ export class Records {
   /** False when there was nothing to delete. Prefer `supersede`: a deleted record explains nothing any more. */
   async delete(context: CallContext, memory: string, record: RecordReference): Promise<boolean> {
     const scope = scopeOf(context, memory);
-    return this.#deps.transactions.run<boolean>(scope, async () => {
+    return this.#change<boolean>("delete_memory", scope, { count: 1 }, async () => {
       const row = await this.#find(scope, record);
       return row === undefined ? { result: false } : { batch: removing(row), result: true };
     });
+  }
+
+  #change<T>(
+    operation: RecordsOperation,
+    scope: Scope,
+    records: { readonly count: number; readonly id?: string },
+    attempt: () => Promise<Attempt<T>>,
+  ): Promise<T> {
+    return onRecords(operation, scope, records, () => this.#deps.transactions.run(scope, attempt));
   }
 
   #draft(context: CallContext, record: NewRecord, { ordinal, definition, once }: Slot): RecordRow {
@@ -336,7 +346,7 @@ export class Records {
       throw new MemoryError("MEMORY_TOO_LARGE", `A batch holds at most ${limits.batchItems} parts: send several.`);
     }
     const parts = operations.map((operation) => attempt(() => parseOperation(operation)));
-    return this.#deps.transactions.run(scope, async () => {
+    return this.#change(operationOf(operations), scope, { count: operations.length }, async () => {
       const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord, keys.definition()] });
       const asked = parts.flatMap((part) => (part instanceof MemoryError || part.at === undefined ? [] : [part.at]));
       const found = new Map(asked.map((at, index) => [at, index]));

@@ -2,7 +2,7 @@ import type { AgentSessions } from "../agent-sessions.ts";
 import type { CallContext, Clock, Json } from "../dialect.ts";
 import { GatewayError } from "../errors.ts";
 import { parseJson, readBody } from "../http/body.ts";
-import { inSpan, SpanKind } from "../internal/tracing.ts";
+import { onSpan } from "../internal/tracing.ts";
 import type { Permissions } from "../permissions.ts";
 import type { SocketAcceptance } from "../socket.ts";
 import { agentSocket } from "./agent-socket.ts";
@@ -48,6 +48,9 @@ export class AgentApi {
     if (found === undefined) return undefined;
     const { sessions } = this.#deps;
     const { session } = found;
+    onSpan({ "gen_ai.agent.name": agent });
+    // Those who only listen make traces of their own, which are not the session's.
+    if (session !== "" && request.method === "POST") onSpan({ "gen_ai.conversation.id": session });
     const publication = this.#deps.publications.resolve(agent);
     switch (found.operation.id) {
       case "invoke":
@@ -58,6 +61,7 @@ export class AgentApi {
         await this.#permit(context, agent);
         const body = parsed(openBody, await this.#body(request, {}));
         const opened = await sessions.open(context, openRequest(publication, body));
+        onSpan({ "gen_ai.conversation.id": opened.id });
         return json(201, opened, { location: this.#eventsOf(agent, opened.id) });
       }
       case "events":
@@ -147,21 +151,17 @@ export class AgentApi {
   }
 
   async #invoke(context: CallContext, request: Request, agent: string, publication: Publication): Promise<Response> {
-    const attributes = { "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": agent };
-    return inSpan(`invoke_agent ${agent}`, SpanKind.SERVER, attributes, async (span) => {
-      const { id, seq } = await this.#begin(context, request, agent, publication);
-      span.setAttribute("gen_ai.conversation.id", id);
-      const settled = await untilSettled(
-        this.#deps.sessions.events(context, id, { after: seq }),
-        seq,
-        this.#deps.conventions,
-      );
-      if (settled === undefined) {
-        throw new GatewayError("GATEWAY_TARGET_UNAVAILABLE", `Session ${id} ended its events before it answered.`);
-      }
-      const { status, output } = settled;
-      return json(settled.failed ? 502 : 200, { session: id, status, output, seq: settled.seq });
-    });
+    const { id, seq } = await this.#begin(context, request, agent, publication);
+    const settled = await untilSettled(
+      this.#deps.sessions.events(context, id, { after: seq }),
+      seq,
+      this.#deps.conventions,
+    );
+    if (settled === undefined) {
+      throw new GatewayError("GATEWAY_TARGET_UNAVAILABLE", `Session ${id} ended its events before it answered.`);
+    }
+    const { status, output } = settled;
+    return json(settled.failed ? 502 : 200, { session: id, status, output, seq: settled.seq });
   }
 
   async #stream(context: CallContext, request: Request, agent: string, publication: Publication): Promise<Response> {
@@ -202,6 +202,7 @@ export class AgentApi {
     if (body.session === undefined) await this.#permit(context, agent, body.input);
     else await this.#enter(context, agent, publication, body.session, body.input);
     const id = body.session ?? (await sessions.open(context, openRequest(publication, body))).id;
+    onSpan({ "gen_ai.conversation.id": id });
     const { seq } = await sessions.send(context, id, { type: conventions.message, body: { content: body.input } });
     return { id, seq };
   }

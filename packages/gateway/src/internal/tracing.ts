@@ -1,6 +1,18 @@
-import { type Attributes, context, propagation, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import {
+  type Attributes,
+  context,
+  createContextKey,
+  propagation,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
 
-const tracer = trace.getTracer("ashlar.gateway");
+const tracer = trace.getTracerProvider().getTracer("ashlar.gateway", undefined, {
+  schemaUrl: "https://opentelemetry.io/schemas/gen-ai/0.1.0",
+});
+const FROM_CALLER = createContextKey("ashlar.gateway: the caller traces");
 
 /** Runs `body` in a span that ends with it; an error marks the span by its code, never by its text. */
 export async function inSpan<T>(
@@ -30,8 +42,16 @@ export function withCallerTrace<T>(headers: Headers, body: () => T): T {
     get: (carrier, key) => carrier.get(key) ?? undefined,
     keys: (carrier) => [...carrier.keys()],
   });
-  return context.with(parent, body);
+  return context.with(parent.setValue(FROM_CALLER, true), body);
 }
+
+/** Whether the caller sent a trace of its own, and so reports what it does itself. */
+export const callerTraces = (): boolean => context.active().getValue(FROM_CALLER) === true;
+
+/** Adds to the span under way. */
+export const onSpan = (attributes: Attributes): void => {
+  trace.getActiveSpan()?.setAttributes(attributes);
+};
 
 /** The W3C trace headers of the span under way; empty where no propagator is set up. */
 export function traceHeaders(): Record<string, string> {

@@ -12,6 +12,7 @@ import { checkModernHeaders, isModern } from "./modern.ts";
 import { LEGACY_VERSIONS, META, MODERN_VERSION, RPC, type RpcId, type RpcMessage } from "./protocol.ts";
 import { rpcError, rpcResult } from "./rpc-response.ts";
 import type { SealedSessions } from "./sealed-sessions.ts";
+import { served } from "./spans.ts";
 
 export interface McpEndpointDeps {
   readonly registry: ToolRegistry;
@@ -76,10 +77,11 @@ export class McpEndpoint {
     }
     const keyed = withKey(context, message);
     try {
-      if (through?.forward !== undefined) {
-        return await this.#forward(keyed, request, through, message, body);
-      }
-      return await this.#answer(keyed, request, message, target);
+      return await served(message, () =>
+        through?.forward === undefined
+          ? this.#answer(keyed, request, message, target)
+          : this.#forward(keyed, request, through, message, body),
+      );
     } catch (error) {
       return failure(id, error, isModern(request.headers, message));
     }

@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import type { CallContext, Json } from "../dialect.ts";
 import { GatewayError } from "../errors.ts";
 import { LEGACY_VERSIONS, META, type RpcMessage } from "../mcp/protocol.ts";
+import { asked } from "../mcp/spans.ts";
 import type { Target } from "../target.ts";
 import type { ToolDescription, ToolResult } from "../tool-source.ts";
 
@@ -66,7 +67,15 @@ class StdioTarget implements Target {
     child?.kill("SIGKILL");
   }
 
-  async #request(
+  #request(
+    context: CallContext,
+    method: string,
+    params: { readonly [key: string]: Json },
+  ): Promise<{ readonly [key: string]: Json }> {
+    return asked(method, params, (sent) => this.#asked(context, method, sent));
+  }
+
+  async #asked(
     context: CallContext,
     method: string,
     params: { readonly [key: string]: Json },

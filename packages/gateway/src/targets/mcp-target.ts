@@ -2,6 +2,7 @@ import type { CallContext, Json } from "../dialect.ts";
 import { GatewayError } from "../errors.ts";
 import { traceHeaders } from "../internal/tracing.ts";
 import { encodeHeaderValue, LEGACY_VERSIONS, META, MODERN_VERSION, type RpcMessage } from "../mcp/protocol.ts";
+import { asked } from "../mcp/spans.ts";
 import type { ForwardedMessage, Target, TargetAuth, TargetFactory, TargetParts } from "../target.ts";
 import type { ToolDescription, ToolResult } from "../tool-source.ts";
 import type { OutboundResponse } from "../transport.ts";
@@ -100,7 +101,19 @@ class McpTarget implements Target {
     return new Response(empty ? null : bytes, { status: answer.status, headers: passedBack(answer) });
   }
 
-  async #request(
+  #request(
+    context: CallContext,
+    method: string,
+    params: { readonly [key: string]: Json },
+  ): Promise<{ readonly [key: string]: Json }> {
+    return asked(method, params, async (sent, span) => {
+      const result = await this.#asked(context, method, sent);
+      if (result.isError === true) span.setAttribute("error.type", "tool_error");
+      return result;
+    });
+  }
+
+  async #asked(
     context: CallContext,
     method: string,
     params: { readonly [key: string]: Json },

@@ -8,6 +8,7 @@ import {
 } from "@cedar-policy/cedar-wasm/nodejs";
 import type { CallContext } from "../dialect.ts";
 import { IdentityError } from "../errors.ts";
+import { decided } from "../internal/spans.ts";
 import type { PermissionDecision, PermissionRequest, Permissions } from "../permissions.ts";
 
 export interface CedarPermissionsDeps {
@@ -51,7 +52,11 @@ export class CedarPermissions implements Permissions {
     for (const [action, texts] of exact) this.#byAction.set(action, preparsed({ ...wild, ...texts }));
   }
 
-  async decide({ principal }: CallContext, request: PermissionRequest): Promise<PermissionDecision> {
+  decide(context: CallContext, request: PermissionRequest): Promise<PermissionDecision> {
+    return decided(context, request, async () => this.#decide(context, request));
+  }
+
+  #decide({ principal }: CallContext, request: PermissionRequest): PermissionDecision {
     const { tenant, agent, session, user } = principal;
     const filed = this.#byAction.get(request.action) ?? this.#forWild;
     const answer = statefulIsAuthorized({

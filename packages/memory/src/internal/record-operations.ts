@@ -2,6 +2,7 @@ import { MemoryError } from "../errors.ts";
 import type { RecordOperation } from "../record.ts";
 import { parseChanges, parseRecord, parseReference } from "./parse.ts";
 import { externalKey } from "./record-changes.ts";
+import type { RecordsOperation } from "./spans.ts";
 
 export interface Part {
   readonly operation: RecordOperation;
@@ -32,6 +33,13 @@ export function parseOperation(operation: RecordOperation): Part {
     default:
       throw new MemoryError("MEMORY_INVALID", "A part of a batch is a create, a put, an update or a delete.");
   }
+}
+
+/** What the conventions call a batch: by what its parts have in common. */
+export function operationOf(parts: readonly RecordOperation[]): RecordsOperation {
+  const [action, ...others] = new Set(parts.map((part) => part?.action));
+  const alone = others.length === 0 && action !== "put" ? action : undefined;
+  return alone === undefined ? "upsert_memory" : `${alone}_memory`;
 }
 
 export function attempt<T>(body: () => T): T | MemoryError {

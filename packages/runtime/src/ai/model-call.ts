@@ -35,6 +35,7 @@ export async function callModel({ model, system, messages, tools, signal, delta 
     "gen_ai.operation.name": "chat",
     "gen_ai.provider.name": provider,
     "gen_ai.request.model": name,
+    "gen_ai.request.stream": true,
   };
   return inSpan(
     `chat ${name}`,
@@ -61,6 +62,7 @@ export async function callModel({ model, system, messages, tools, signal, delta 
       const response = await result.response;
       const cachedTokens = inputTokenDetails?.cacheReadTokens ?? 0;
       span.setAttributes({
+        "gen_ai.response.id": response.id,
         "gen_ai.response.model": response.modelId,
         "gen_ai.usage.input_tokens": inputTokens,
         "gen_ai.usage.output_tokens": outputTokens,

@@ -79,8 +79,9 @@ export class Toolbox {
     return this.#session.step(
       `tool:${toolName}`,
       ({ idempotencyKey, signal }) =>
-        inSpan(`execute_tool ${toolName}`, attributes, async () => {
+        inSpan(`execute_tool ${toolName}`, attributes, async (span) => {
           const result = await known.source.call({ ...context, signal, idempotencyKey }, toolName, input);
+          if (result.isError === true) span.setAttribute("error.type", "tool_error");
           return { ...result } as ToolResult & { readonly [key: string]: never };
         }),
       { arguments: input },

@@ -163,6 +163,7 @@ export class SessionRun {
     const attributes = {
       "gen_ai.operation.name": "invoke_agent",
       "gen_ai.agent.name": agent.name,
+      "gen_ai.agent.version": this.#claim.record.agentVersion,
       "gen_ai.conversation.id": this.#session,
       "ashlar.tenant": this.#context.principal.tenant,
       "ashlar.session.turn": open.turn,

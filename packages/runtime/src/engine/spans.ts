@@ -1,6 +1,8 @@
 import { type Attributes, context, propagation, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 
-const tracer = trace.getTracer("ashlar.runtime");
+const tracer = trace.getTracerProvider().getTracer("ashlar.runtime", undefined, {
+  schemaUrl: "https://opentelemetry.io/schemas/gen-ai/0.1.0",
+});
 
 /** Runs `body` in a span that ends with it; an error marks the span by its code, never by its text. */
 export async function inSpan<T>(
