@@ -5,6 +5,8 @@ import type { CallContext } from "./dialect.ts";
 export interface OpenedGrant {
   readonly reference: string;
   readonly recordId: string;
+  /** `crd_…`: a reference that is used again after archiving means another credential. */
+  readonly credential: string;
   readonly version: number;
   readonly secret: OAuthServer & { readonly kind: CredentialDescription["kind"] };
 }

@@ -1,4 +1,4 @@
-import { createLocalJWKSet, type JWTPayload, jwtVerify, SignJWT } from "jose";
+import { createLocalJWKSet, decodeProtectedHeader, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { type CallContext, type Clock, type IdSource, type Principal, systemClock, systemIds } from "./dialect.ts";
 import { IdentityError } from "./errors.ts";
 import { BoundedMap } from "./internal/cache.ts";
@@ -101,7 +101,7 @@ export class AgentTokens {
     const known = this.#verified.get(key);
     if (known && known.until > now) return known.payload;
     try {
-      const { keys } = await this.#keys.jwks();
+      const { keys } = await this.#keys.jwksWith(decodeProtectedHeader(token).kid);
       const { payload } = await jwtVerify(token, createLocalJWKSet({ keys: [...keys] }), {
         algorithms: ["ES256", "EdDSA"],
         typ: "at+jwt",

@@ -61,6 +61,7 @@ async function used() {
   await sealer.seal(context, Buffer.from(TOKEN), "browser");
   const client = {} as redis.RedisClient;
   const policies = new root.PolicyPermissions({ policies: [] });
+  const flows = new root.OAuthFlows({ store, keyring, audit });
   const kms = { encrypt: async () => ({}), decrypt: async () => ({}) };
   const transit = new root.VaultTransitWrapper({ address: "https://vault.example", key: "a", token: () => TRANSIT });
   const instances: readonly object[] = [
@@ -89,7 +90,11 @@ async function used() {
     new root.IntersectedPermissions({ agent: policies }),
     new root.AwsKmsWrapper({ kms, keyId: "alias/a" }),
     new root.BearerAuthenticator({ tokens, audience: "api" }),
-    new root.OAuthFlows({ store, keyring, audit }),
+    flows,
+    new root.OAuthCallback({ flows, context: () => undefined }),
+    new root.Connections({ store, keyring }),
+    new root.AuditedPermissions({ permissions: policies, audit }),
+    new root.IssuerEndpoint({ keys, issuer: "https://me" }),
     new root.OAuthTokens({ store, keyring }),
     new root.ProtectedResources(),
     new root.TrustedIssuer({ issuer: "https://idp", audience: "api", principal: () => undefined }),

@@ -3,16 +3,17 @@ import type { AuditLog } from "./audit-log.ts";
 import { type CallContext, type Clock, type Principal, type Redactor, systemClock } from "./dialect.ts";
 import { IdentityError } from "./errors.ts";
 import type { IdentityStore } from "./identity-store.ts";
-import { CredentialRows, mayUse, type StoredCredential, unknown } from "./internal/credential-rows.ts";
-import { matchesHost, parseUrl } from "./internal/hosts.ts";
+import { CredentialRows, mayUse, unknown, usableRows } from "./internal/credential-rows.ts";
+import { parseUrl } from "./internal/hosts.ts";
 import { issue } from "./internal/issued.ts";
-import { parse, requireTenant } from "./internal/parse.ts";
+import { requireTenant } from "./internal/parse.ts";
 import { parseReference } from "./internal/reference.ts";
-import { rowSchema } from "./internal/schemas.ts";
 import { Draft, PLACEHOLDER } from "./internal/substitution.ts";
+import { denial } from "./internal/use.ts";
 import type { Keyring } from "./keyring.ts";
 import { LeakGuard } from "./leak-guard.ts";
 import type { OutboundRequest } from "./outbound-request.ts";
+import type { Permissions } from "./permissions.ts";
 
 export interface EgressDeps {
   readonly store: IdentityStore;
@@ -22,6 +23,8 @@ export interface EgressDeps {
   /** Needed by the OAuth kinds. */
   readonly tokens?: AccessTokens;
   readonly guard?: LeakGuard;
+  /** Asked `credential.use` on the reference for each use, beside the credential's own binding. */
+  readonly permissions?: Permissions;
 }
 
 /**
@@ -35,14 +38,16 @@ export class Egress {
   readonly #audit: AuditLog;
   readonly #tokens: AccessTokens | undefined;
   readonly #guard: LeakGuard | undefined;
+  readonly #permissions: Permissions | undefined;
   readonly #rows: CredentialRows;
 
-  constructor({ store, keyring, audit, clock = systemClock, tokens, guard }: EgressDeps) {
+  constructor({ store, keyring, audit, clock = systemClock, tokens, guard, permissions }: EgressDeps) {
     this.#store = store;
     this.#keyring = keyring;
     this.#audit = audit;
     this.#tokens = tokens;
     this.#guard = guard;
+    this.#permissions = permissions;
     this.#rows = new CredentialRows({ store, keyring, clock });
   }
 
@@ -56,7 +61,7 @@ export class Egress {
   /** Variables for a sandbox: those of `environment` credentials and surfaces, with placeholders as values. */
   async environment(context: CallContext): Promise<Readonly<Record<string, string>>> {
     const variables: Record<string, string> = {};
-    for (const { recordId, row } of await this.#usable(context)) {
+    for (const { recordId, row } of await usableRows(this.#store, context.principal)) {
       for (const surface of row.surfaces) {
         if (surface.in === "environment") {
           variables[surface.name] = await this.#placeholder(context.principal, recordId);
@@ -68,7 +73,7 @@ export class Egress {
 
   /** Hosts, as `host` or `host:port`, for which this principal has a credential: TLS ends at the proxy for these only. */
   async hosts(context: CallContext): Promise<readonly string[]> {
-    const hosts = (await this.#usable(context)).flatMap(({ row }) => row.hosts);
+    const hosts = (await usableRows(this.#store, context.principal)).flatMap(({ row }) => row.hosts);
     return [...new Set(hosts.map((entry) => entry.replace(/^https?:\/\//, "")))];
   }
 
@@ -84,12 +89,12 @@ export class Egress {
     const draft = await Draft.of(request, url);
     const redactor = new LeakGuard();
     if (!draft.hasPlaceholder) return { request: draft.request, redactor };
-    for (const stored of await this.#usable(context)) {
+    for (const stored of await usableRows(this.#store, context.principal)) {
       const placeholder = await this.#placeholder(context.principal, stored.recordId);
       if (!draft.has(placeholder)) continue;
       const { row } = stored;
-      const bound = row.hosts.some((entry) => matchesHost(entry, url));
-      if (!bound) await this.#deny(context, row.reference, url.host, "the host is not one it is bound to");
+      const reason = await denial(context, row, request, url, this.#permissions);
+      if (reason !== undefined) await this.#deny(context, row.reference, url.host, reason);
       const opened = await this.#rows.openVersion(context.principal.tenant, stored);
       const issued = await issue(context, opened, this.#tokens);
       for (const secret of [...issued.secrets, ...draft.replace(placeholder, issued.value, row.surfaces)]) {
@@ -109,25 +114,6 @@ export class Egress {
     }
     if (draft.hasPlaceholder) await this.#deny(context, undefined, url.host, "a placeholder is unknown here");
     return { request: draft.request, redactor };
-  }
-
-  async #usable(context: CallContext): Promise<readonly StoredCredential[]> {
-    const { tenant, user, agent } = context.principal;
-    const found: StoredCredential[] = [];
-    let cursor: string | undefined;
-    do {
-      const page = await this.#store.list(requireTenant(tenant), "credential", cursor === undefined ? {} : { cursor });
-      for (const { id, version, body } of page.items) {
-        const row = parse(rowSchema, body, "A stored credential");
-        const own =
-          row.owner === undefined || ("user" in row.owner ? row.owner.user === user : row.owner.agent === agent);
-        if (own && row.archivedAt === undefined && mayUse(row, context.principal)) {
-          found.push({ recordId: id, recordVersion: version, row });
-        }
-      }
-      cursor = page.cursor;
-    } while (cursor !== undefined);
-    return found;
   }
 
   async #placeholder({ tenant, agent, session, user }: Principal, recordId: string): Promise<string> {

@@ -6,85 +6,96 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
-import { AuditLog } from "./audit-log.ts";
-import { type Clock, systemClock } from "./dialect.ts";
-import { CLIENT, consent, REDIRECT, startIdentityProvider } from "./fixtures/identity-provider.ts";
-import { InMemoryAuditStore } from "./in-memory/index.ts";
-import { Injector } from "./injector.ts";
-import { guardedFetch } from "./internal/guarded-fetch.ts";
+import type { EndedGrant } from "./consent-requests.ts";
+import { type IdentityProviderOptions, startIdentityProvider } from "./fixtures/identity-provider.ts";
+import { alice, calendar, installation, movableClock } from "./fixtures/installation.ts";
 import { createKeyFile, KeyFileWrapper } from "./key-file.ts";
-import { Keyring } from "./keyring.ts";
-import { OAuthFlows } from "./oauth-flows.ts";
-import { OAuthTokens } from "./oauth-tokens.ts";
 import { SqliteIdentityStore } from "./sqlite/index.ts";
-import { Vault } from "./vault.ts";
 
-const alice = { principal: { tenant: "acme", agent: "triage", user: "alice" } };
 const child = fileURLToPath(new URL("fixtures/refresh-and-die.ts", import.meta.url));
 
 /** Two consents, an ended token, and a process killed with SIGKILL after the server answered and before the save. */
-async function killedAtTheSave(rotate: boolean) {
-  const provider = await startIdentityProvider({ rotate });
+async function killedAtTheSave(options: IdentityProviderOptions) {
+  const provider = await startIdentityProvider(options);
   const folder = await mkdtemp(join(tmpdir(), "ashlar-identity-"));
   const [path, key] = [join(folder, "identity.db"), join(folder, "key")];
   await createKeyFile(key);
   const database = new Database(path);
   database.pragma("journal_mode = WAL");
-  let ahead = 0;
-  const clock: Clock = { ...systemClock, now: () => Date.now() + ahead };
-  const fetch = guardedFetch({ allow: ["127.0.0.1"] });
+  const clock = movableClock();
+  const asked: EndedGrant[] = [];
+  const consents = { request: async (_: unknown, ended: EndedGrant) => void asked.push(ended) };
   const store = new SqliteIdentityStore({ database, clock });
-  const keyring = new Keyring({ store, wrapper: new KeyFileWrapper({ path: key }), clock });
-  const audit = new AuditLog({ store: new InMemoryAuditStore(), keyring, clock });
-  const vault = new Vault({ store, keyring, audit, clock });
-  const flows = new OAuthFlows({ store, keyring, audit, clock, fetch });
-  const tokens = new OAuthTokens({ store, keyring, clock, fetch });
-  const injector = new Injector({ store, keyring, audit, clock, tokens });
-  const secret = {
-    kind: "oauth2_authorization_code",
-    issuer: provider.issuer,
-    redirectUri: REDIRECT,
-    scopes: ["openid", "offline_access", "read"],
-    ...CLIENT,
-  } as const;
-  const grant = async (reference: string) =>
-    flows.finish(alice, await consent((await flows.start(alice, reference)).url));
+  const mine = installation({ store, clock, consents, wrapper: new KeyFileWrapper({ path: key }) });
   for (const reference of ["calendar", "mail"]) {
-    await vault.add(alice, { reference, hosts: ["api.example.com"], secret });
-    await grant(reference);
+    await mine.vault.add(alice, { ...calendar(provider.issuer), reference });
+    await mine.agree(alice, reference);
   }
-  const header = async (reference: string) => {
-    const request = { method: "GET", url: "https://api.example.com/", headers: {} };
-    return (await injector.inject(alice, reference, request)).request.headers.authorization;
-  };
-  const first = await header("calendar");
-  ahead = 60_000;
+  const first = await mine.header(alice, "calendar");
+  clock.ahead = 60_000;
   const before = provider.served.length;
-  const dying = spawn(process.execPath, ["--conditions=@ashlar/source", child, path, key, String(ahead)]);
+  const dying = spawn(process.execPath, ["--conditions=@ashlar/source", child, path, key, String(clock.ahead)]);
   const [, signal] = await once(dying, "exit");
   expect(signal).toBe("SIGKILL");
   expect(provider.served.slice(before)).toEqual(["refresh_token"]);
-  ahead = 120_000;
+  clock.ahead = 180_000;
   const close = async () => {
     database.close();
     await provider.close();
   };
-  return { header, first, grant, close };
+  return { ...mine, provider, first, asked, close };
 }
 
-test("killed between a refresh and its save: no grant is lost where the older refresh token still counts", async () => {
-  const { header, first, close } = await killedAtTheSave(false);
-  const next = await header("calendar");
+test.each([
+  ["does not rotate refresh tokens", { rotate: false }],
+  ["rotates them with a leeway", { rotate: true, leeway: true }],
+])("killed between a refresh and its save, no grant is lost where the server %s", async (_, options) => {
+  const { header, first, asked, close } = await killedAtTheSave(options);
+  const next = await header(alice, "calendar");
   expect(next).toMatch(/^Bearer /);
   expect(next).not.toBe(first);
+  expect(asked).toEqual([]);
   await close();
 });
 
-test("where the server rotates strictly that one grant asks for consent again, and nothing else is lost", async () => {
-  const { header, grant, close } = await killedAtTheSave(true);
-  await expect(header("calendar")).rejects.toMatchObject({ code: "IDENTITY_CONSENT_REQUIRED" });
-  expect(await header("mail")).toMatch(/^Bearer /);
-  await grant("calendar");
-  expect(await header("calendar")).toMatch(/^Bearer /);
+test("where it rotates strictly, the new token died with the process: that one user is asked at once, and once", async () => {
+  const { header, agree, connections, provider, asked, close } = await killedAtTheSave({ rotate: true });
+  const refused = { code: "IDENTITY_CONSENT_REQUIRED" };
+  const before = provider.served.length;
+  const calls = Array.from({ length: 20 }, () => expect(header(alice, "calendar")).rejects.toMatchObject(refused));
+  await Promise.all(calls);
+  await expect(header(alice, "calendar")).rejects.toMatchObject(refused);
+  expect(asked).toEqual([{ reference: "vault://default/calendar", interrupted: true }]);
+  expect(await connections.list(alice)).toMatchObject([
+    { reference: "vault://default/calendar", state: "ended" },
+    { reference: "vault://default/mail", state: "connected" },
+  ]);
+  expect(await header(alice, "mail")).toMatch(/^Bearer /);
+  expect(provider.served.slice(before)).toEqual(["refresh_token"]);
+  await agree(alice, "calendar");
+  expect(await header(alice, "calendar")).toMatch(/^Bearer /);
   await close();
+});
+
+test("a consent request that cannot be sent is left to the next call", async () => {
+  const provider = await startIdentityProvider();
+  let attempts = 0;
+  const consents = {
+    async request() {
+      attempts += 1;
+      if (attempts === 1) throw new Error("the mail server is away");
+    },
+  };
+  const { vault, agree, flows, header, clock, store } = installation({ consents });
+  await vault.add(alice, calendar(provider.issuer));
+  await agree(alice, "calendar");
+  const [grant] = (await store.list("acme", "grant")).items;
+  await flows.revoke(alice, "calendar");
+  await store.put("acme", "grant", grant?.id ?? "", { body: grant?.body ?? null, expected: 0 });
+  await clock.advance(60_000);
+  for (let call = 0; call < 3; call++) {
+    await expect(header(alice, "calendar")).rejects.toMatchObject({ code: "IDENTITY_CONSENT_REQUIRED" });
+  }
+  expect(attempts).toBe(2);
+  await provider.close();
 });

@@ -2,8 +2,11 @@ export type { AccessTokens, OpenedGrant } from "./access-tokens.ts";
 export { AgentTokens, type AgentTokensDeps, type TokenRequest } from "./agent-tokens.ts";
 export { type AuditAnchor, AuditLog, type AuditLogDeps, type AuditVerdict } from "./audit-log.ts";
 export type { AuditDecision, AuditEntry, AuditRow, AuditStore } from "./audit-store.ts";
+export { AuditedPermissions, type AuditedPermissionsDeps } from "./audited-permissions.ts";
 export { AwsKmsWrapper, type AwsKmsWrapperDeps, type KmsClient } from "./aws-kms.ts";
 export { BearerAuthenticator, type BearerAuthenticatorDeps } from "./bearer-authenticator.ts";
+export { type Connection, Connections, type ConnectionsDeps } from "./connections.ts";
+export type { ConsentRequests, EndedGrant } from "./consent-requests.ts";
 export type {
   ApiKeySecret,
   AuthorizationCodeSecret,
@@ -42,17 +45,26 @@ export { InMemoryAuditStore, InMemoryIdentityStore, type InMemoryIdentityStoreDe
 export { Injector, type InjectorDeps } from "./injector.ts";
 export type { Fetch } from "./internal/guarded-fetch.ts";
 export { IntersectedPermissions, type IntersectedPermissionsDeps } from "./intersected-permissions.ts";
+export { IssuerEndpoint, type IssuerEndpointDeps } from "./issuer-endpoint.ts";
 export { createKeyFile, KeyFileWrapper } from "./key-file.ts";
 export type { KeyWrapper } from "./key-wrapper.ts";
 export { Keyring, type KeyringDeps } from "./keyring.ts";
 export { LeakGuard, REDACTED } from "./leak-guard.ts";
+export { OAuthCallback, type OAuthCallbackDeps } from "./oauth-callback.ts";
 export { OAuthFlows, type OAuthFlowsDeps } from "./oauth-flows.ts";
 export { OAuthTokens, type OAuthTokensDeps } from "./oauth-tokens.ts";
 export type { OutboundRequest } from "./outbound-request.ts";
 export { PassphraseWrapper } from "./passphrase.ts";
-export type { PermissionDecision, PermissionRequest, Permissions } from "./permissions.ts";
+export type {
+  ExplainedPermissions,
+  PermissionDecision,
+  PermissionExplanation,
+  PermissionRequest,
+  Permissions,
+  RoleSource,
+} from "./permissions.ts";
 export type { Policy, PolicyCondition, PolicySource } from "./policy.ts";
-export { type PolicyExplanation, PolicyPermissions, type PolicyPermissionsDeps } from "./policy-permissions.ts";
+export { PolicyPermissions, type PolicyPermissionsDeps } from "./policy-permissions.ts";
 export {
   type BearerChallenge,
   type ProtectedResource,

@@ -4,14 +4,17 @@ import type { AuditLog } from "./audit-log.ts";
 import { type CallContext, type Clock, type Redactor, systemClock } from "./dialect.ts";
 import { IdentityError } from "./errors.ts";
 import type { IdentityStore } from "./identity-store.ts";
-import { CredentialRows, mayUse, type OpenedCredential } from "./internal/credential-rows.ts";
-import { matchesHost, parseUrl } from "./internal/hosts.ts";
-import { issue, place } from "./internal/issued.ts";
+import { CredentialRows } from "./internal/credential-rows.ts";
+import { parseUrl } from "./internal/hosts.ts";
+import { issue } from "./internal/issued.ts";
+import { place } from "./internal/placement.ts";
 import { parseReference } from "./internal/reference.ts";
 import { inSpan } from "./internal/spans.ts";
+import { denial } from "./internal/use.ts";
 import type { Keyring } from "./keyring.ts";
 import { LeakGuard } from "./leak-guard.ts";
 import type { OutboundRequest } from "./outbound-request.ts";
+import type { Permissions } from "./permissions.ts";
 
 export interface InjectorDeps {
   readonly store: IdentityStore;
@@ -22,6 +25,8 @@ export interface InjectorDeps {
   readonly tokens?: AccessTokens;
   /** Learns every secret that is issued, for redaction of everything this process writes. */
   readonly guard?: LeakGuard;
+  /** Asked `credential.use` on the reference for each use, beside the credential's own binding. */
+  readonly permissions?: Permissions;
 }
 
 /**
@@ -33,17 +38,19 @@ export class Injector {
   readonly #audit: AuditLog;
   readonly #tokens: AccessTokens | undefined;
   readonly #guard: LeakGuard | undefined;
+  readonly #permissions: Permissions | undefined;
 
-  constructor({ store, keyring, audit, clock = systemClock, tokens, guard }: InjectorDeps) {
+  constructor({ store, keyring, audit, clock = systemClock, tokens, guard, permissions }: InjectorDeps) {
     this.#rows = new CredentialRows({ store, keyring, clock });
     this.#audit = audit;
     this.#tokens = tokens;
     this.#guard = guard;
+    this.#permissions = permissions;
   }
 
   /**
    * Throws `IDENTITY_REFERENCE_UNKNOWN`, or `IDENTITY_REFERENCE_DENIED` when the principal or the host is not one that
-   * the credential is bound to. Run `redactor` over all that comes back: headers, body, errors.
+   * the credential is bound to, or a policy does not allow the use. Run `redactor` over all that comes back: headers, body, errors.
    */
   inject(
     context: CallContext,
@@ -53,34 +60,39 @@ export class Injector {
     return inSpan("identity.inject", (span) => this.#inject(context, reference, request, span));
   }
 
-  async #inject(context: CallContext, reference: string, request: OutboundRequest, span: Span) {
+  async #inject(context: CallContext, text: string, request: OutboundRequest, span: Span) {
     const url = parseUrl(request.url);
-    const { text } = parseReference(reference);
+    const reference = parseReference(text);
     span.setAttributes({
       "ashlar.tenant": context.principal.tenant,
-      "ashlar.credential.reference": text,
+      "ashlar.credential.reference": reference.text,
       "server.address": url.hostname,
     });
-    const found = await this.#open(context, reference, text, url);
-    const { row, version } = found;
-    const surface = row.surfaces.find((each) => each.in !== "body" && each.in !== "environment");
-    const reason = denial(found, url, context) ?? (surface ? undefined : "it has no surface that a request has");
-    if (reason !== undefined || surface === undefined) {
-      await this.#record(context, "deny", { reference: text, version, host: url.host, reason: reason ?? "" });
-      throw denied(text, reason ?? "");
+    const use = { reference: reference.text, host: url.host };
+    const stored = await this.#audited(context, use, () => this.#rows.resolve(context, reference));
+    const { row } = stored;
+    const surface = row.surfaces.find((each) => each.in !== "environment");
+    const reason = surface && (await denial(context, row, request, url, this.#permissions));
+    if (surface === undefined || reason !== undefined) {
+      const why = reason ?? "it has no surface that a request has";
+      await this.#record(context, "deny", { ...use, reason: why });
+      throw new IdentityError("IDENTITY_REFERENCE_DENIED", `${row.reference} was not used: ${why}.`);
     }
-    const issued = await issue(context, found, this.#tokens);
-    for (const secret of issued.secrets) this.#guard?.add(secret);
-    await this.#record(context, "allow", { reference: text, version, host: url.host });
-    return { request: place(request, url, surface, issued), redactor: new LeakGuard(issued.secrets) };
+    return this.#audited(context, use, async () => {
+      const opened = await this.#rows.openVersion(context.principal.tenant, stored, reference.version);
+      const issued = await issue(context, opened, this.#tokens);
+      for (const secret of issued.secrets) this.#guard?.add(secret);
+      const placed = await place(request, url, surface, issued);
+      await this.#record(context, "allow", { ...use, version: opened.version });
+      return { request: placed, redactor: new LeakGuard(issued.secrets) };
+    });
   }
 
-  async #open(context: CallContext, reference: string, text: string, url: URL): Promise<OpenedCredential> {
+  async #audited<T>(context: CallContext, use: { reference: string; host: string }, body: () => Promise<T>) {
     try {
-      return await this.#rows.open(context, reference);
+      return await body();
     } catch (error) {
-      const reason = IdentityError.is(error) ? error.code : "unknown";
-      await this.#record(context, "deny", { reference: text, host: url.host, reason });
+      if (IdentityError.is(error)) await this.#record(context, "deny", { ...use, reason: error.code });
       throw error;
     }
   }
@@ -93,12 +105,3 @@ export class Injector {
     return this.#audit.record(context, { action: "credential.inject", decision, ...entry });
   }
 }
-
-function denial({ row }: OpenedCredential, url: URL, { principal }: CallContext): string | undefined {
-  if (!mayUse(row, principal)) return "it is not bound to this agent or user";
-  if (row.hosts.some((entry) => matchesHost(entry, url))) return undefined;
-  return `it is not bound to ${url.protocol}//${url.host}`;
-}
-
-const denied = (reference: string, reason: string): IdentityError =>
-  new IdentityError("IDENTITY_REFERENCE_DENIED", `${reference} was not used: ${reason}.`);

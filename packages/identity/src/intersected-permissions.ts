@@ -1,5 +1,11 @@
 import type { CallContext } from "./dialect.ts";
-import type { PermissionDecision, PermissionRequest, Permissions } from "./permissions.ts";
+import type {
+  ExplainedPermissions,
+  PermissionDecision,
+  PermissionExplanation,
+  PermissionRequest,
+  Permissions,
+} from "./permissions.ts";
 
 export interface IntersectedPermissionsDeps {
   /** The most that the agent may ever do. */
@@ -19,15 +25,8 @@ export class IntersectedPermissions implements Permissions {
   }
 
   async decide(context: CallContext, request: PermissionRequest): Promise<PermissionDecision> {
-    const { agent, user, session } = this.#layers;
-    const asked: readonly (readonly [string, Permissions | undefined])[] = [
-      ["agent", agent],
-      ["user", context.principal.user === undefined ? undefined : user],
-      ["session", context.principal.session === undefined ? undefined : session],
-    ];
     let strictest: PermissionDecision | undefined;
-    for (const [name, permissions] of asked) {
-      if (permissions === undefined) continue;
+    for (const [name, permissions] of layersFor(context, this.#layers)) {
       const decision = await permissions.decide(context, request);
       const named = { ...decision, reason: `${name}: ${decision.reason}` };
       if (decision.effect === "deny") return named;
@@ -35,4 +34,25 @@ export class IntersectedPermissions implements Permissions {
     }
     return strictest ?? { effect: "deny", reason: "no layer decided" };
   }
+
+  /** The decision, with the explanation of each layer that gives one. */
+  async explain(
+    context: CallContext,
+    request: PermissionRequest,
+  ): Promise<PermissionDecision & { readonly layers: Readonly<Record<string, PermissionExplanation>> }> {
+    const layers: Record<string, PermissionExplanation> = {};
+    for (const [name, permissions] of layersFor(context, this.#layers)) {
+      if (explains(permissions)) layers[name] = await permissions.explain(context, request);
+    }
+    return { ...(await this.decide(context, request)), layers };
+  }
+}
+
+const explains = (permissions: Permissions): permissions is ExplainedPermissions => "explain" in permissions;
+
+function layersFor({ principal }: CallContext, { agent, user, session }: IntersectedPermissionsDeps) {
+  const asked: [string, Permissions][] = [["agent", agent]];
+  if (user !== undefined && principal.user !== undefined) asked.push(["user", user]);
+  if (session !== undefined && principal.session !== undefined) asked.push(["session", session]);
+  return asked;
 }

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { hostile } from "../../../test/support/hostile.ts";
 import { parseUrl } from "./internal/hosts.ts";
-import { place } from "./internal/issued.ts";
 import { parseJson } from "./internal/parse.ts";
+import { place } from "./internal/placement.ts";
 import { LeakGuard } from "./leak-guard.ts";
 import { findSecret, secretEncodings } from "./testing/canary.ts";
 
@@ -89,7 +89,7 @@ hostile("the platform's own errors quote secrets: JSON.parse, URL, Headers", {
     expect(thrown(() => new URL("canary-one"))).toContain("canary-one");
     expect(thrown(() => new Headers({ a: "canary-one\n" + "x\u0000" }))).toContain("canary-one");
   },
-  guarded() {
+  async guarded() {
     for (const body of [() => parseJson("canary-one", "It"), () => parseUrl("canary-one")]) {
       let text = "";
       try {
@@ -115,7 +115,7 @@ hostile("the platform's own errors quote secrets: JSON.parse, URL, Headers", {
     const request = { method: "GET", url: "https://api.example.com/", headers: {} };
     let refused: unknown;
     try {
-      place(request, new URL(request.url), { in: "header", name: "authorization" }, issued);
+      await place(request, new URL(request.url), { in: "header", name: "authorization" }, issued);
     } catch (error) {
       refused = error;
     }

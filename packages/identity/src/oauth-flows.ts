@@ -13,7 +13,6 @@ import { type Fetch, guardedFetch } from "./internal/guarded-fetch.ts";
 import { OAuthServers } from "./internal/oauth-server.ts";
 import { parse } from "./internal/parse.ts";
 import type { Keyring } from "./keyring.ts";
-import { holderOf } from "./oauth-tokens.ts";
 
 export interface OAuthFlowsDeps {
   readonly store: IdentityStore;
@@ -63,7 +62,7 @@ export class OAuthFlows {
   ): Promise<{ readonly url: string }> {
     const { tenant, user } = context.principal;
     if (user === undefined) throw new IdentityError("IDENTITY_INVALID", "A flow is started for a user: name one.");
-    const { row, secret, recordId, version } = await this.#open(context, reference);
+    const { row, secret, grant } = await this.#open(context, reference);
     const metadata = await this.#servers.metadata(secret);
     const endpoint = metadata.authorization_endpoint;
     if (endpoint === undefined) {
@@ -72,8 +71,8 @@ export class OAuthFlows {
     if (metadata.code_challenge_methods_supported?.includes("S256") === false) {
       throw new IdentityError("IDENTITY_FLOW_REFUSED", `The server of ${row.reference} does not offer PKCE with S256.`);
     }
-    const before = await this.#grants.read(tenant, grantId(`${recordId}@${version}`, holderOf(context, secret)));
-    const scopes = [...new Set([...(secret.scopes ?? []), ...(before?.tokens.scopes ?? []), ...more])];
+    const before = await this.#grants.read(tenant, grant);
+    const scopes = [...new Set([...(secret.scopes ?? []), ...(before?.grant.scopes ?? []), ...more])];
     const state = oauth.generateRandomState();
     const verifier = oauth.generateRandomCodeVerifier();
     const id = flowId(state);
@@ -110,8 +109,7 @@ export class OAuthFlows {
     if (taken === undefined) return this.#refuse(context, "its state is unknown, used or too old");
     const flow = parse(flowSchema, taken.body, "A stored flow");
     if (flow.user !== user) return this.#refuse(context, "another user started it");
-    const opened = await this.#open(context, flow.reference);
-    const { secret, row, recordId, version } = opened;
+    const { secret, row, version, grant } = await this.#open(context, flow.reference);
     if (`${callback.origin}${callback.pathname}` !== secret.redirectUri.split("?")[0]) {
       return this.#refuse(context, "it came to another address than the registered one");
     }
@@ -125,7 +123,6 @@ export class OAuthFlows {
         if (IdentityError.is(error) && error.retryable) throw error;
         return this.#refuse(context, "the server refused it");
       });
-    const grant = grantId(`${recordId}@${version}`, holderOf(context, secret));
     for (;;) {
       const before = await this.#grants.read(tenant, grant);
       const granted = { ...(flow.scopes.length === 0 ? {} : { scopes: flow.scopes }), ...tokens };
@@ -137,27 +134,27 @@ export class OAuthFlows {
 
   /** Revokes the user's grant at the server (RFC 7009) and forgets it here. */
   async revoke(context: CallContext, reference: string): Promise<void> {
-    const { secret, recordId, version, row } = await this.#open(context, reference);
-    const id = grantId(`${recordId}@${version}`, holderOf(context, secret));
+    const { secret, row, grant } = await this.#open(context, reference);
     const { tenant } = context.principal;
-    const stored = await this.#grants.read(tenant, id);
+    const stored = await this.#grants.read(tenant, grant);
     if (stored === undefined) return;
-    await this.#servers.revoke(secret, stored.tokens.refreshToken ?? stored.tokens.accessToken);
-    await this.#grants.remove(tenant, id);
+    await this.#servers.revoke(secret, stored.grant.refreshToken ?? stored.grant.accessToken);
+    await this.#grants.remove(tenant, grant);
     await this.#audit.record(context, { action: "oauth.revoke", decision: "allow", reference: row.reference });
   }
 
   async #open(
     context: CallContext,
     reference: string,
-  ): Promise<OpenedCredential & { secret: AuthorizationCodeSecret }> {
+  ): Promise<OpenedCredential & { readonly secret: AuthorizationCodeSecret; readonly grant: string }> {
     const opened = await this.#rows.open(context, reference);
     const { row, secret } = opened;
     if (!mayUse(row, context.principal)) throw unknown({ text: row.reference });
     if (secret.kind !== "oauth2_authorization_code") {
       throw new IdentityError("IDENTITY_INVALID", `${row.reference} is of kind ${row.kind}: it has no flow.`);
     }
-    return { ...opened, secret };
+    const { recordId, version } = opened;
+    return { ...opened, secret, grant: grantId(context, { recordId, credential: row.id, version, secret }) };
   }
 
   async #refuse(context: CallContext, reason: string): Promise<never> {

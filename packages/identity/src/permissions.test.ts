@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { AuditLog } from "./audit-log.ts";
+import { AuditedPermissions } from "./audited-permissions.ts";
 import { CedarPermissions } from "./cedar/index.ts";
 import { InMemoryAuditStore, InMemoryIdentityStore } from "./in-memory/index.ts";
 import { IntersectedPermissions } from "./intersected-permissions.ts";
@@ -83,7 +84,7 @@ test("a decision explains itself, and a dry run allows but records what it would
   });
   const keyring = new Keyring({ store: new InMemoryIdentityStore(), wrapper: ephemeralWrapper() });
   const audit = new AuditLog({ store: new InMemoryAuditStore(), keyring });
-  const dry = new PolicyPermissions({ policies, audit, mode: "log_only" });
+  const dry = new AuditedPermissions({ permissions, audit, mode: "log_only" });
   expect(await dry.decide(context, refund("no"))).toMatchObject({ effect: "allow" });
   expect((await audit.read(context))[0]?.entry).toMatchObject({ decision: "deny", details: { mode: "log_only" } });
 });

@@ -19,3 +19,18 @@ export interface PermissionDecision {
 export interface Permissions {
   decide(context: CallContext, request: PermissionRequest): Promise<PermissionDecision>;
 }
+
+export interface PermissionExplanation extends PermissionDecision {
+  /** Each policy that names the action; `miss` says why it does not count. */
+  readonly considered: readonly { readonly policy: string; readonly effect: string; readonly miss?: string }[];
+}
+
+/** Permissions that give their reasons. An explanation decides nothing and leaves no record. */
+export interface ExplainedPermissions extends Permissions {
+  explain(context: CallContext, request: PermissionRequest): Promise<PermissionExplanation>;
+}
+
+/** The roles of whom a call is made for; the directory that knows them is the app's. */
+export interface RoleSource {
+  roles(context: CallContext): Promise<readonly string[]>;
+}

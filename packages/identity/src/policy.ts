@@ -16,7 +16,11 @@ export type PolicyCondition =
 export interface Policy {
   readonly id: string;
   readonly effect: "allow" | "deny" | "ask";
-  readonly principal?: { readonly agents?: readonly string[]; readonly users?: readonly string[] };
+  readonly principal?: {
+    readonly agents?: readonly string[];
+    readonly users?: readonly string[];
+    readonly roles?: readonly string[];
+  };
   readonly actions: readonly string[];
   readonly resources: readonly string[];
   /** All must hold. */

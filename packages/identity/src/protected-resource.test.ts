@@ -2,26 +2,13 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { AuditLog } from "./audit-log.ts";
-import {
-  CLIENT,
-  consent,
-  type IdentityProvider,
-  REDIRECT,
-  startIdentityProvider,
-} from "./fixtures/identity-provider.ts";
-import { InMemoryAuditStore, InMemoryIdentityStore } from "./in-memory/index.ts";
-import { Injector } from "./injector.ts";
+import { CLIENT, REDIRECT } from "./fixtures/client.ts";
+import { type IdentityProvider, startIdentityProvider } from "./fixtures/identity-provider.ts";
+import { alice, installation } from "./fixtures/installation.ts";
+import { consent } from "./fixtures/windowless-browser.ts";
 import { guardedFetch } from "./internal/guarded-fetch.ts";
-import { Keyring } from "./keyring.ts";
-import { OAuthFlows } from "./oauth-flows.ts";
-import { OAuthTokens } from "./oauth-tokens.ts";
 import { ProtectedResources, readChallenge } from "./protected-resource.ts";
-import { ephemeralWrapper } from "./testing/ephemeral-wrapper.ts";
-import { ManualClock } from "./testing/manual-clock.ts";
-import { Vault } from "./vault.ts";
 
-const alice = { principal: { tenant: "acme", agent: "triage", user: "alice" } };
 const fetch = guardedFetch({ allow: ["127.0.0.1"] });
 let provider: IdentityProvider;
 let resource: string;
@@ -69,14 +56,7 @@ const challengeOf = async (response: Response) => {
 };
 
 test("from a refusal to a grant: discovery names the server, and a step-up asks for the union of scopes", async () => {
-  const clock = new ManualClock(Date.now());
-  const store = new InMemoryIdentityStore({ clock });
-  const keyring = new Keyring({ store, wrapper: ephemeralWrapper(), clock });
-  const audit = new AuditLog({ store: new InMemoryAuditStore(), keyring, clock });
-  const vault = new Vault({ store, keyring, audit, clock });
-  const flows = new OAuthFlows({ store, keyring, audit, clock, fetch });
-  const tokens = new OAuthTokens({ store, keyring, clock, fetch });
-  const injector = new Injector({ store, keyring, audit, clock, tokens });
+  const { clock, vault, flows, injector, agree } = installation();
   const call = async (method: string) => {
     const { request } = await injector.inject(alice, "notes", { method, url: resource, headers: {} });
     return fetch(request.url, { method, headers: request.headers });
@@ -92,7 +72,7 @@ test("from a refusal to a grant: discovery names the server, and a step-up asks 
     ...CLIENT,
   } as const;
   await vault.add(alice, { reference: "notes", hosts: [new URL(resource).host], secret });
-  await flows.finish(alice, await consent((await flows.start(alice, "notes")).url));
+  await agree(alice, "notes");
   expect((await call("GET")).status).toBe(200);
 
   const refused = await call("POST");

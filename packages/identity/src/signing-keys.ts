@@ -16,7 +16,9 @@ export interface SigningKeysDeps {
   readonly algorithm?: "ES256" | "EdDSA";
   /** Age at which the next use makes a new key. Default 30 days. */
   readonly rotateAfterMs?: number;
-  /** How long a key stays in the JWKS after its successor was made: longer than any token lives. Default one day. */
+  /** How long a new key is in the JWKS before it signs, so that whoever keeps a copy has it. Default ten minutes. */
+  readonly leadMs?: number;
+  /** How long a key stays in the JWKS after it signed last: longer than any token lives. Default one day. */
   readonly overlapMs?: number;
 }
 
@@ -42,6 +44,8 @@ export interface SigningKey {
 }
 
 const RELOAD_MS = 60_000;
+/** For a key that is not known here, the store is asked again at most this often. */
+const MISS_MS = 1000;
 
 /** The installation's token-signing keys: private halves sealed in the store, public halves as a JWKS. */
 export class SigningKeys {
@@ -50,8 +54,9 @@ export class SigningKeys {
   readonly #clock: Clock;
   readonly #algorithm: "ES256" | "EdDSA";
   readonly #rotateAfterMs: number;
+  readonly #leadMs: number;
   readonly #overlapMs: number;
-  #cached: { readonly body: Body; readonly until: number } | undefined;
+  #cached: { readonly body: Body; readonly at: number } | undefined;
   #key: SigningKey | undefined;
 
   constructor({ store, keyring, clock = systemClock, ...options }: SigningKeysDeps) {
@@ -60,52 +65,75 @@ export class SigningKeys {
     this.#clock = clock;
     this.#algorithm = options.algorithm ?? "ES256";
     this.#rotateAfterMs = options.rotateAfterMs ?? 30 * 86_400_000;
+    this.#leadMs = options.leadMs ?? 600_000;
     this.#overlapMs = options.overlapMs ?? 86_400_000;
   }
 
   /** The public keys, newest first, to be served at the issuer's `jwks_uri` (RFC 7517). */
   async jwks(): Promise<{ readonly keys: readonly JWK[] }> {
-    const { keys } = await this.#current();
-    const live = keys.filter(({ retiresAt }) => retiresAt === undefined || retiresAt > this.#clock.now());
-    return { keys: live.map(({ kid, algorithm, publicKey }) => ({ ...publicKey, kid, alg: algorithm, use: "sig" })) };
+    return this.#public(await this.#current());
   }
 
-  /** Makes a new key now; tokens of the old one verify for `overlapMs` more. */
-  async rotate(): Promise<void> {
+  /**
+   * Makes a new key, which signs after `leadMs`; tokens of the old one verify on. A `compromised` old one is gone at
+   * once: nothing it signed verifies, here from now on and in other processes within a minute.
+   */
+  async rotate({ compromised = false }: { readonly compromised?: boolean } = {}): Promise<void> {
+    for (;;) {
+      const found = await this.#store.get("", "signing", "keys");
+      const body = found ? parse(schema, found.body, "The stored signing keys") : { keys: [] };
+      if (await this.#add(found?.version ?? 0, compromised ? { keys: [] } : body)) return;
+    }
+  }
+
+  /** @internal The public keys, loaded anew when `kid` is not among them. */
+  async jwksWith(kid: string | undefined): Promise<{ readonly keys: readonly JWK[] }> {
+    const body = await this.#current();
+    if (body.keys.some((key) => key.kid === kid) || this.#clock.now() - (this.#cached?.at ?? 0) < MISS_MS) {
+      return this.#public(body);
+    }
     this.#cached = undefined;
-    const found = await this.#store.get("", "signing", "keys");
-    await this.#add(found?.version ?? 0, found ? parse(schema, found.body, "The stored signing keys") : { keys: [] });
+    return this.#public(await this.#current());
   }
 
   /** @internal */
   async signer(): Promise<SigningKey> {
-    const [newest] = (await this.#current()).keys;
-    if (newest === undefined) throw new IdentityError("IDENTITY_BACKEND_FAILED", "There is no signing key.");
-    if (this.#key?.kid !== newest.kid) {
-      const sealed = Buffer.from(newest.sealed, "base64");
+    const { keys } = await this.#current();
+    const signing = keys.find(({ createdAt }) => createdAt + this.#leadMs <= this.#clock.now()) ?? keys.at(-1);
+    if (signing === undefined) throw new IdentityError("IDENTITY_BACKEND_FAILED", "There is no signing key.");
+    if (this.#key?.kid !== signing.kid) {
+      const sealed = Buffer.from(signing.sealed, "base64");
       const ring = await this.#keyring.ring("", envelopeKeyId(sealed));
-      const jwk = parseJson(openEnvelope(ring, sealed, additional(newest)).toString("utf8"), "A signing key") as JWK;
-      const privateKey = (await importJWK({ ...jwk, ext: false }, newest.algorithm)) as webcrypto.CryptoKey;
-      this.#key = { kid: newest.kid, algorithm: newest.algorithm, privateKey };
+      const jwk = parseJson(openEnvelope(ring, sealed, additional(signing)).toString("utf8"), "A signing key") as JWK;
+      const privateKey = (await importJWK({ ...jwk, ext: false }, signing.algorithm)) as webcrypto.CryptoKey;
+      this.#key = { kid: signing.kid, algorithm: signing.algorithm, privateKey };
     }
     return this.#key;
   }
 
+  #public({ keys }: Body): { readonly keys: readonly JWK[] } {
+    const live = keys.filter(({ retiresAt }) => retiresAt === undefined || retiresAt > this.#clock.now());
+    return { keys: live.map(({ kid, algorithm, publicKey }) => ({ ...publicKey, kid, alg: algorithm, use: "sig" })) };
+  }
+
   async #current(): Promise<Body> {
-    const now = this.#clock.now();
-    if (this.#cached && this.#cached.until > now && !this.#isOld(this.#cached.body)) return this.#cached.body;
-    const found = await this.#store.get("", "signing", "keys");
-    const body = found ? parse(schema, found.body, "The stored signing keys") : { keys: [] };
-    if (this.#isOld(body)) return this.#add(found?.version ?? 0, body);
-    this.#cached = { body, until: now + RELOAD_MS };
-    return body;
+    for (;;) {
+      const now = this.#clock.now();
+      const known = this.#cached;
+      if (known && known.at + RELOAD_MS > now && !this.#isOld(known.body)) return known.body;
+      const found = await this.#store.get("", "signing", "keys");
+      const body = found ? parse(schema, found.body, "The stored signing keys") : { keys: [] };
+      if (!this.#isOld(body)) this.#cached = { body, at: now };
+      else await this.#add(found?.version ?? 0, body);
+    }
   }
 
   #isOld({ keys: [newest] }: Body): boolean {
     return newest === undefined || newest.createdAt + this.#rotateAfterMs <= this.#clock.now();
   }
 
-  async #add(version: number, { keys }: Body): Promise<Body> {
+  /** False when another process wrote first. */
+  async #add(version: number, { keys }: Body): Promise<boolean> {
     const now = this.#clock.now();
     const pair = await generateKeyPair(this.#algorithm, { extractable: true });
     const publicKey = (await exportJWK(pair.publicKey)) as Record<string, string>;
@@ -114,13 +142,13 @@ export class SigningKeys {
     const sealed = sealEnvelope(await this.#keyring.installation(), plain, additional(head)).toString("base64");
     plain.fill(0);
     const older = keys
-      .map((key) => ({ ...key, retiresAt: key.retiresAt ?? now + this.#overlapMs }))
+      .map((key) => ({ ...key, retiresAt: key.retiresAt ?? now + this.#leadMs + this.#overlapMs }))
       .filter(({ retiresAt }) => retiresAt > now);
     const body: Body = { keys: [{ ...head, sealed, createdAt: now }, ...older] };
     const write = { body: JSON.parse(JSON.stringify(body)) as Json, expected: version };
-    if (!(await this.#store.put("", "signing", "keys", write))) return this.#current();
-    this.#cached = { body, until: now + RELOAD_MS };
-    return body;
+    if (!(await this.#store.put("", "signing", "keys", write))) return false;
+    this.#cached = { body, at: now };
+    return true;
   }
 }
 

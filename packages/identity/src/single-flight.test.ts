@@ -7,14 +7,10 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PrivateRedis, startRedis } from "../../../test/support/redis.ts";
 import { describeWith, parts } from "../../../test/support/system-part.ts";
-import { type Clock, systemClock } from "./dialect.ts";
-import {
-  CLIENT,
-  consent,
-  type IdentityProvider,
-  REDIRECT,
-  startIdentityProvider,
-} from "./fixtures/identity-provider.ts";
+import type { Clock } from "./dialect.ts";
+import { type IdentityProvider, startIdentityProvider } from "./fixtures/identity-provider.ts";
+import { alice, calendar, movableClock } from "./fixtures/installation.ts";
+import { consent } from "./fixtures/windowless-browser.ts";
 import { guardedFetch } from "./internal/guarded-fetch.ts";
 import {
   ACCESS_TOKENS,
@@ -37,7 +33,6 @@ import { OAuthFlows } from "./oauth-flows.ts";
 import { OAuthTokens } from "./oauth-tokens.ts";
 import { ephemeralWrapper } from "./testing/ephemeral-wrapper.ts";
 
-const alice = { principal: { tenant: "acme", agent: "triage", user: "alice" } };
 const fetch = guardedFetch({ allow: ["127.0.0.1"] });
 let provider: IdentityProvider;
 beforeAll(async () => {
@@ -61,23 +56,12 @@ async function instance(clock: Clock, wrapper: KeyWrapper, backend: (container: 
 }
 
 async function oneRefresh(backends: readonly ((container: Container) => void)[]): Promise<void> {
-  let ahead = 0;
-  const clock: Clock = { ...systemClock, now: () => Date.now() + ahead };
+  const clock = movableClock();
   const wrapper = ephemeralWrapper();
   const instances = await Promise.all(backends.map((backend) => instance(clock, wrapper, backend)));
   const [first] = instances;
   if (first === undefined) throw new Error("There is no instance.");
-  await first.get(VAULT).add(alice, {
-    reference: "calendar",
-    hosts: ["api.example.com"],
-    secret: {
-      kind: "oauth2_authorization_code",
-      issuer: provider.issuer,
-      redirectUri: REDIRECT,
-      scopes: ["openid", "offline_access", "read"],
-      ...CLIENT,
-    },
-  });
+  await first.get(VAULT).add(alice, calendar(provider.issuer));
   const [store, keyring, audit] = [first.get(IDENTITY_STORE), first.get(KEYRING), first.get(AUDIT_LOG)];
   const flows = new OAuthFlows({ store, keyring, audit, clock, fetch });
   await flows.finish(alice, await consent((await flows.start(alice, "calendar")).url));
@@ -86,7 +70,7 @@ async function oneRefresh(backends: readonly ((container: Container) => void)[])
     return (await container.get(INJECTOR).inject(alice, "calendar", request)).request.headers.authorization;
   };
   for (let round = 0; round < 2; round++) {
-    ahead += 60_000;
+    clock.ahead += 60_000;
     const before = provider.served.length;
     const calls = Array.from({ length: 100 }, (_, index) => call(instances[index % instances.length] ?? first));
     expect(new Set(await Promise.all(calls)).size).toBe(1);

@@ -70,6 +70,7 @@ export class TrustedIssuer {
         clockTolerance: TOLERANCE_S,
       });
       if ((payload.iat ?? 0) * 1000 > now + TOLERANCE_S * 1000) throw invalid();
+      if (payload.cnf !== undefined) throw invalid(); // bound to a key (RFC 7800): not to be taken from a mere bearer
       return payload;
     } catch (error) {
       const unknownKey = (error as { code?: string }).code === "ERR_JWKS_NO_MATCHING_KEY";

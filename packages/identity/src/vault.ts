@@ -12,11 +12,13 @@ import { IdentityError } from "./errors.ts";
 import type { IdentityStore } from "./identity-store.ts";
 import { additional, CredentialRows, describeRow, type StoredCredential, unknown } from "./internal/credential-rows.ts";
 import { envelopeKeyId, rewrapEnvelope } from "./internal/envelope.ts";
+import { Grants } from "./internal/grants.ts";
 import { parse, requireTenant } from "./internal/parse.ts";
 import { parseReference, recordId } from "./internal/reference.ts";
 import {
   type CredentialRow,
   type CredentialVersion,
+  graceSchema,
   newCredentialSchema,
   rowSchema,
   secretSchema,
@@ -44,6 +46,7 @@ export class Vault {
   readonly #clock: Clock;
   readonly #ids: IdSource;
   readonly #rows: CredentialRows;
+  readonly #grants: Grants;
 
   constructor({ store, keyring, audit, clock = systemClock, ids = systemIds }: VaultDeps) {
     this.#store = store;
@@ -52,6 +55,7 @@ export class Vault {
     this.#clock = clock;
     this.#ids = ids;
     this.#rows = new CredentialRows({ store, keyring, clock });
+    this.#grants = new Grants({ store, keyring });
   }
 
   /** Throws `IDENTITY_CONFLICT` when the reference is taken, unless by an archived credential. */
@@ -91,6 +95,7 @@ export class Vault {
     { graceMs = 0, owner }: CredentialTarget & { readonly graceMs?: number } = {},
   ): Promise<CredentialDescription> {
     const next = parse(secretSchema, secret, "The secret");
+    parse(graceSchema, graceMs, "graceMs");
     return this.#change(context, reference, owner, "credential.rotate", async (row) => {
       if (row.kind !== next.kind) {
         throw new IdentityError("IDENTITY_INVALID", `${row.reference} is of kind ${row.kind}, not ${next.kind}.`);
@@ -131,18 +136,18 @@ export class Vault {
     });
   }
 
-  /** Purges every version's payload; the row and the audit stay. The reference may be used again. */
+  /** Purges every version's payload and all users' grants; the row and the audit stay. The reference may be used again. */
   async archive(
     context: CallContext,
     reference: string,
     { owner }: CredentialTarget = {},
   ): Promise<CredentialDescription> {
     const now = this.#clock.now();
-    return this.#change(context, reference, owner, "credential.archive", async (row) => ({
-      ...row,
-      archivedAt: now,
-      versions: row.versions.map((each) => purged({ ...each, retiresAt: now }, now)),
-    }));
+    return this.#change(context, reference, owner, "credential.archive", async (row, { recordId }) => {
+      await this.#grants.removeAll(context.principal.tenant, recordId);
+      const versions = row.versions.map((each) => purged({ ...each, retiresAt: now }, now));
+      return { ...row, archivedAt: now, versions };
+    });
   }
 
   async describe(

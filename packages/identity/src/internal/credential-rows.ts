@@ -102,6 +102,27 @@ export function mayUse({ principals }: Pick<CredentialRow, "principals">, { agen
   return allows(principals?.agents, agent) && allows(principals?.users, user);
 }
 
+/** Every live credential that the principal may use: its own, its agent's and the tenant's. */
+export async function usableRows(store: IdentityStore, principal: Principal): Promise<readonly StoredCredential[]> {
+  const { user, agent } = principal;
+  const found: StoredCredential[] = [];
+  let cursor: string | undefined;
+  do {
+    const query = cursor === undefined ? {} : { cursor };
+    const page = await store.list(requireTenant(principal.tenant), "credential", query);
+    for (const { id, version, body } of page.items) {
+      const row = parse(rowSchema, body, "A stored credential");
+      const { owner } = row;
+      const own = owner === undefined || ("user" in owner ? owner.user === user : owner.agent === agent);
+      if (own && row.archivedAt === undefined && mayUse(row, principal)) {
+        found.push({ recordId: id, recordVersion: version, row });
+      }
+    }
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  return found;
+}
+
 const owners = ({ user, agent }: Principal): readonly (CredentialOwner | undefined)[] => [
   ...(user === undefined ? [] : [{ user }]),
   ...(agent === undefined ? [] : [{ agent }]),

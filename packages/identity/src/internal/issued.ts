@@ -1,8 +1,7 @@
 import type { AccessTokens } from "../access-tokens.ts";
-import type { OAuthServer, Surface } from "../credential.ts";
+import type { OAuthServer } from "../credential.ts";
 import type { CallContext } from "../dialect.ts";
 import { IdentityError } from "../errors.ts";
-import type { OutboundRequest } from "../outbound-request.ts";
 import type { OpenedCredential } from "./credential-rows.ts";
 
 /** A secret made ready for one call. */
@@ -39,7 +38,7 @@ export async function issue(
         );
       }
       const server: OAuthServer & { kind: typeof secret.kind } = secret;
-      const grant = { reference: row.reference, recordId, version, secret: server };
+      const grant = { reference: row.reference, credential: row.id, recordId, version, secret: server };
       const token = await tokens.accessToken(context, grant);
       const own = [secret.clientSecret, secret.kind === "jwt_bearer" ? secret.privateKey : undefined];
       const secrets = [token, ...own.filter((each) => each !== undefined)];
@@ -47,41 +46,3 @@ export async function issue(
     }
   }
 }
-
-/** Puts the value where the binding says, in place of whatever the caller had put there. */
-export function place(request: OutboundRequest, url: URL, surface: Surface, issued: Issued): OutboundRequest {
-  const name = surface.name.toLowerCase();
-  if (surface.in === "header") {
-    const value = name === "authorization" ? issued.authorization : issued.value;
-    return { ...request, headers: { ...without(request.headers, name), [surface.name]: headerValue(value) } };
-  }
-  if (surface.in === "query") {
-    const target = new URL(url);
-    target.searchParams.set(surface.name, issued.value);
-    return { ...request, url: target.href };
-  }
-  const kept = cookies(request.headers).filter(([cookie]) => cookie !== surface.name);
-  const cookie = [...kept, [surface.name, encodeURIComponent(issued.value)]].map((pair) => pair.join("=")).join("; ");
-  return { ...request, headers: { ...without(request.headers, "cookie"), cookie } };
-}
-
-/** Refuses what `Headers` would refuse with an error that quotes the whole value. */
-export function headerValue(value: string): string {
-  if (/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) return value;
-  throw new IdentityError("IDENTITY_INVALID", "The credential's value cannot stand in a header: use another surface.");
-}
-
-export function cookies(headers: OutboundRequest["headers"]): [string, string][] {
-  const text = Object.entries(headers).find(([name]) => name.toLowerCase() === "cookie")?.[1] ?? "";
-  return text
-    .split(";")
-    .map((pair) => pair.trim())
-    .filter((pair) => pair !== "")
-    .map((pair) => {
-      const at = pair.indexOf("=");
-      return at < 0 ? [pair, ""] : [pair.slice(0, at), pair.slice(at + 1)];
-    });
-}
-
-const without = (headers: OutboundRequest["headers"], name: string): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).filter(([each]) => each.toLowerCase() !== name));

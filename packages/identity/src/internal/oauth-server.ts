@@ -129,7 +129,7 @@ export class OAuthServers {
     };
   }
 
-  /** Runs a request; what it throws names the server and a code, and nothing else. */
+  /** Runs a request; what it throws names the server and its error code, which is the `cause`, and nothing else. */
   async call<T>(issuer: string, body: () => Promise<T>): Promise<T> {
     try {
       return await body();
@@ -139,7 +139,7 @@ export class OAuthServers {
       const status = (error as { status?: unknown }).status;
       if (typeof code === "string" && !(typeof status === "number" && status >= 500)) {
         const shown = /^[\w.-]{1,64}$/.test(code) ? code : "an unreadable error";
-        throw new IdentityError("IDENTITY_GRANT_REFUSED", `${issuer} refused the grant: ${shown}.`);
+        throw new IdentityError("IDENTITY_GRANT_REFUSED", `${issuer} refused the grant: ${shown}.`, { cause: shown });
       }
       const known = error instanceof GuardedFetchError ? error.code : (error as { code?: unknown }).code;
       const refused = /^(FETCH_ADDRESS_DENIED|OAUTH_INVALID_RESPONSE|OAUTH_JSON_ATTRIBUTE_COMPARISON)/.test(`${known}`);

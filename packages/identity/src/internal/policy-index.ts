@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { CallContext, Json } from "../dialect.ts";
+import type { Json, Principal } from "../dialect.ts";
 import type { PermissionRequest } from "../permissions.ts";
 import type { Policy, PolicyCondition } from "../policy.ts";
 import { parse } from "./parse.ts";
@@ -10,7 +10,9 @@ const schema = z.array(
   z.strictObject({
     id: z.string().min(1).max(256),
     effect: z.enum(["allow", "deny", "ask"]),
-    principal: z.strictObject({ agents: texts.optional(), users: texts.optional() }).optional(),
+    principal: z
+      .strictObject({ agents: texts.optional(), users: texts.optional(), roles: texts.optional() })
+      .optional(),
     actions: texts,
     resources: texts,
     when: z
@@ -36,14 +38,17 @@ interface Compiled {
   readonly resource: Matcher;
   readonly agent: Matcher | undefined;
   readonly user: Matcher | undefined;
+  readonly role: Matcher | undefined;
 }
 
 /** Policies parsed once and filed by action: a decision looks only at those that name the request's action. */
 export class PolicyIndex {
   readonly #byAction = new Map<string, Compiled[]>();
   readonly #wild: Compiled[] = [];
+  readonly namesRoles: boolean;
 
   constructor(policies: readonly Policy[]) {
+    this.namesRoles = policies.some(({ principal }) => principal?.roles !== undefined);
     for (const policy of parse(schema, policies, "The policies")) {
       const compiled: Compiled = {
         policy,
@@ -51,6 +56,7 @@ export class PolicyIndex {
         resource: anyOf(policy.resources),
         agent: policy.principal?.agents && anyOf(policy.principal.agents),
         user: policy.principal?.users && anyOf(policy.principal.users),
+        role: policy.principal?.roles && anyOf(policy.principal.roles),
       };
       if (policy.actions.some((action) => action.includes("*"))) {
         this.#wild.push(compiled);
@@ -64,23 +70,32 @@ export class PolicyIndex {
     }
   }
 
-  /** For each policy that names the action: why it does not match, or `undefined` when it does. */
-  *consider({ principal }: CallContext, request: PermissionRequest): Generator<{ policy: Policy; miss?: string }> {
+  /** For each policy that names the action: why it does not match, or no `miss` when it does. */
+  *consider(
+    principal: Principal,
+    roles: readonly string[],
+    request: PermissionRequest,
+  ): Generator<{ readonly policy: Policy; readonly miss?: string }> {
     for (const compiled of [...(this.#byAction.get(request.action) ?? []), ...this.#wild]) {
-      const { policy } = compiled;
-      const miss = !compiled.action(request.action)
-        ? "another action"
-        : !compiled.resource(request.resource)
-          ? "another resource"
-          : !fits(compiled.agent, principal.agent)
-            ? "another agent"
-            : !fits(compiled.user, principal.user)
-              ? "another user"
-              : policy.when?.find((condition) => !holds(condition, request.arguments));
-      if (miss === undefined) yield { policy };
-      else yield { policy, miss: typeof miss === "string" ? miss : `the condition on ${miss.path || "the arguments"}` };
+      const miss = missOf(compiled, principal, roles, request);
+      yield { policy: compiled.policy, ...(miss === undefined ? {} : { miss }) };
     }
   }
+}
+
+function missOf(
+  { policy, action, resource, agent, user, role }: Compiled,
+  principal: Principal,
+  roles: readonly string[],
+  request: PermissionRequest,
+): string | undefined {
+  if (!action(request.action)) return "another action";
+  if (!resource(request.resource)) return "another resource";
+  if (!fits(agent, principal.agent)) return "another agent";
+  if (!fits(user, principal.user)) return "another user";
+  if (role !== undefined && !roles.some(role)) return "another role";
+  const failing = policy.when?.find((condition) => !holds(condition, request.arguments));
+  return failing && `the condition on ${failing.path || "the arguments"}`;
 }
 
 function anyOf(patterns: readonly string[]): Matcher {

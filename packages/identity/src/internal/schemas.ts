@@ -92,6 +92,9 @@ export const newCredentialSchema: z.ZodType<NewCredential> = z.strictObject({
   secret: z.unknown(),
 }) as unknown as z.ZodType<NewCredential>;
 
+/** At most a year: a version that is meant to stay is no rotation. */
+export const graceSchema: z.ZodType<number> = z.number().min(0).max(31_536_000_000);
+
 export interface CredentialVersion {
   version: number;
   createdAt: number;

@@ -1,6 +1,7 @@
 import { ContainerModule } from "inversify";
 import { AgentTokens } from "../agent-tokens.ts";
 import { AuditLog } from "../audit-log.ts";
+import { AuditedPermissions } from "../audited-permissions.ts";
 import { BearerAuthenticator } from "../bearer-authenticator.ts";
 import { systemClock, systemIds } from "../dialect.ts";
 import { Egress } from "../egress.ts";
@@ -108,8 +109,12 @@ export const identityModule = (): ContainerModule =>
       .inSingletonScope();
     bind(tokens.PERMISSIONS)
       .toResolvedValue(
-        (audit, policies) => new PolicyPermissions({ policies: policies ?? [], audit }),
-        [tokens.AUDIT_LOG, optional(tokens.POLICIES)],
+        (audit, policies, roles) =>
+          new AuditedPermissions({
+            permissions: new PolicyPermissions({ policies: policies ?? [], ...(roles && { roles }) }),
+            audit,
+          }),
+        [tokens.AUDIT_LOG, optional(tokens.POLICIES), optional(tokens.ROLES)],
       )
       .inSingletonScope();
   });

@@ -11,7 +11,7 @@ import type { SqliteDatabase } from "../internal/sqlite.ts";
 import type { KeyWrapper } from "../key-wrapper.ts";
 import type { Keyring } from "../keyring.ts";
 import type { LeakGuard } from "../leak-guard.ts";
-import type { Permissions } from "../permissions.ts";
+import type { Permissions, RoleSource } from "../permissions.ts";
 import type { PolicySource } from "../policy.ts";
 import type { RedisClient } from "../redis/redis-client.ts";
 import type { KeyringSealer } from "../sealer.ts";
@@ -36,6 +36,7 @@ export const IDENTITY_DATABASE: ServiceIdentifier<SqliteDatabase> = token("@ashl
 export const IDENTITY_REDIS: ServiceIdentifier<RedisClient> = token("@ashlar/identity:IdentityRedis");
 /** Without policies everything is denied. */
 export const POLICIES: ServiceIdentifier<PolicySource> = token("@ashlar/identity:Policies");
+export const ROLES: ServiceIdentifier<RoleSource> = token("@ashlar/identity:Roles");
 export const ACCESS_TOKENS: ServiceIdentifier<AccessTokens> = token("@ashlar/identity:AccessTokens");
 export const TRUSTED_ISSUERS: ServiceIdentifier<readonly TrustedIssuer[]> = token("@ashlar/identity:TrustedIssuers");
 
