@@ -12,7 +12,7 @@ export const definition = {
     "charges prove.",
   tools: ["bash", "file_read", "file_write", "execute_code"],
   mcp_servers: [{ name: "tickets", auth: { credential_ref: "ticket_db_token" } }],
-  limits: { tokens: 200_000 },
+  budget: { tokens: 200_000 },
 } as const;
 
 export interface Parts {
@@ -24,11 +24,11 @@ export interface Parts {
 }
 
 export function ticketResolver({ model, sandbox, tickets, memory, pricing }: Parts): Agent {
-  const { name, system, limits } = definition;
+  const { name, system, budget } = definition;
   return loopAgent({
     name,
     system,
-    limits,
+    budget,
     model,
     pricing,
     tools: [sandbox, tickets, memory],

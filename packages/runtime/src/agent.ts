@@ -9,6 +9,16 @@ export interface TurnInput {
   readonly at: number;
 }
 
+/** Of a whole session, its children's share included. */
+export interface Budget {
+  /** Input and output tokens. */
+  readonly tokens?: number;
+  /** In micro-units of the price table's currency. */
+  readonly costMicros?: number;
+  /** Time in which a turn ran; waiting and idling are free. */
+  readonly activeMs?: number;
+}
+
 /** What runs in a session: a name, a version and a body that is called once per input, and again after a crash. */
 export interface Agent {
   readonly name: string;
@@ -19,6 +29,12 @@ export interface Agent {
   readonly priority?: number;
   /** Labels that a worker must have: `["gpu:a100"]`. */
   readonly requires?: readonly string[];
+  /** Reached, it pauses the session and asks a person for as much again. Checked before every step. */
+  readonly budget?: Budget;
+  /** A session that has been idle for so long ends as `expired`. Default: never. */
+  readonly expireAfterMs?: number;
+  /** How deep sessions that start sessions may nest below a session of this agent, and how many it may start. */
+  readonly children?: { readonly depth?: number; readonly count?: number };
   /**
    * One turn. After a crash it runs again from its start: what goes through `session.step` is replayed from the log,
    * everything else runs anew and must not have effects.

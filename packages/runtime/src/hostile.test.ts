@@ -312,6 +312,7 @@ hostile("an append whose cost grows with the log", {
 
 hostile("10,000 sessions wake at once", {
   control: "all 10,000 want to run at the same instant",
+  timeoutMs: 180_000,
   async unguarded() {
     crowd = await crowdOf(10_000);
     expect((await crowd.log.due({ limit: 20_000 })).length).toBe(10_000);

@@ -1,5 +1,6 @@
 export { type AdmissionPolicy, type StarvedLane, starvedLanes } from "./admission.ts";
-export type { Agent, TurnInput } from "./agent.ts";
+export type { Agent, Budget, TurnInput } from "./agent.ts";
+export type { AgentListing, AgentSource } from "./agent-source.ts";
 export type { BlobRef, BlobStore } from "./blob-store.ts";
 export type { Catalog, CatalogEntry } from "./catalog.ts";
 export type {
@@ -25,11 +26,22 @@ export {
   InMemoryWorkQueue,
 } from "./in-memory/index.ts";
 export type { LiveBus, LiveMessage } from "./live-bus.ts";
+export { OutsideWork, type OutsideWorkDeps, type WorkDepth, type WorkItem } from "./outside-work.ts";
 export type { Permissions } from "./permissions.ts";
 export type { Pricing } from "./pricing.ts";
 export { Runtime, type RuntimeDeps } from "./runtime.ts";
 export { type Schedule, type ScheduleDefinition, Schedules, type SchedulesDeps } from "./schedules.ts";
-export type { ApprovalRequest, Session, StepCall, StepOptions, Usage } from "./session.ts";
+export type {
+  ApprovalRequest,
+  ChildReport,
+  ChildRequest,
+  OutsideRequest,
+  Session,
+  SessionUsage,
+  StepCall,
+  StepOptions,
+  Usage,
+} from "./session.ts";
 export { EVENT_SCHEMA_VERSION, INPUT_FENCE, type NewEvent, type SessionEvent } from "./session-event.ts";
 export type { HostedLimits, HostedProcess, HostedProgram, IsolationGrade, SessionHost } from "./session-host.ts";
 export type {

@@ -1,12 +1,15 @@
 import { Admission, type AdmissionPolicy } from "./admission.ts";
 import type { Agent } from "./agent.ts";
+import type { AgentSource } from "./agent-source.ts";
 import { type Clock, type IdSource, type Redactor, systemClock, systemIds } from "./dialect.ts";
+import { Agents } from "./engine/agents.ts";
 import { Journal } from "./engine/journal.ts";
+import { Outward } from "./engine/outward.ts";
 import { ownerName } from "./engine/owner.ts";
 import { Worker } from "./engine/worker.ts";
-import { RuntimeError } from "./errors.ts";
 import { InMemoryLiveBus } from "./in-memory/index.ts";
 import type { LiveBus } from "./live-bus.ts";
+import { OutsideWork } from "./outside-work.ts";
 import type { SessionLog } from "./session-log.ts";
 import { SessionRecords } from "./session-records.ts";
 import { Sessions } from "./sessions.ts";
@@ -21,7 +24,10 @@ export interface RuntimeDeps {
   readonly ids?: IdSource;
   /** Runs over every event before it is appended. */
   readonly redactor?: Redactor;
+  /** Defined in code, for every tenant. */
   readonly agents?: readonly Agent[];
+  /** Agents that can be changed while this runs: `AgentCatalog`. */
+  readonly agentSource?: AgentSource;
   /** What this machine has, for agents that require it: `["gpu:a100"]`. */
   readonly labels?: readonly string[];
   readonly admission?: AdmissionPolicy;
@@ -41,7 +47,9 @@ export interface RuntimeDeps {
 export class Runtime implements AsyncDisposable {
   readonly sessions: Sessions;
   readonly records: SessionRecords;
-  readonly #agents: Agent[] = [];
+  /** For workers outside: what sessions gave them with `session.outside`. */
+  readonly work: OutsideWork;
+  readonly #agents: Agents;
   readonly #worker: Worker;
 
   constructor({
@@ -52,6 +60,7 @@ export class Runtime implements AsyncDisposable {
     live = new InMemoryLiveBus(),
     redactor,
     agents = [],
+    agentSource,
     labels = [],
     admission = {},
     concurrency = 16,
@@ -61,33 +70,23 @@ export class Runtime implements AsyncDisposable {
     onError = warn,
   }: RuntimeDeps) {
     const journal = new Journal({ log, live, clock, ids, redactor });
-    this.sessions = new Sessions({ log, queue, journal, live, clock, ids, agents: () => this.#agents });
+    this.#agents = new Agents({ source: agentSource });
+    const shared = { log, queue, journal, live, clock, ids, agents: this.#agents };
+    const outward = new Outward(shared);
+    this.sessions = new Sessions({ ...shared, outward });
+    this.work = new OutsideWork({ log, queue, outward, clock, ids });
     this.records = new SessionRecords({ log });
     this.#worker = new Worker({
-      ...{ log, queue, live, clock, journal, concurrency, leaseMs, sweepMs, maxCrashes, onError },
+      ...{ ...shared, outward, concurrency, leaseMs, sweepMs, maxCrashes, onError },
       owner: ownerName(ids),
       admission: new Admission({ labels, policy: admission }),
-      agent: (name, version) => this.#agents.find((each) => each.name === name && (each.version ?? "1") === version),
     });
     for (const agent of agents) this.define(agent);
   }
 
   /** Makes an agent known to this process. A version never changes: define a new one. */
   define(agent: Agent): void {
-    const version = agent.version ?? "1";
-    if (!/^[\w.-]{1,64}$/.test(agent.name)) {
-      throw new RuntimeError(
-        "RUNTIME_INVALID",
-        `${JSON.stringify(agent.name)} is no agent's name: 1 to 64 of A-Z a-z 0-9 _ . -`,
-      );
-    }
-    if (this.#agents.some((each) => each.name === agent.name && (each.version ?? "1") === version)) {
-      throw new RuntimeError(
-        "RUNTIME_CONFLICT",
-        `Agent ${agent.name} version ${version} is defined already: give the new one another version.`,
-      );
-    }
-    this.#agents.push(agent);
+    this.#agents.define(agent);
   }
 
   /** Begins to take sessions from the queue. */

@@ -1,16 +1,20 @@
-import type { Agent } from "./agent.ts";
+import type { AgentListing } from "./agent-source.ts";
 import type { CallContext, Clock, IdSource, Json, Metadata, Page } from "./dialect.ts";
+import type { Agents } from "./engine/agents.ts";
 import { type Check, checkSession } from "./engine/check.ts";
 import type { Journal } from "./engine/journal.ts";
+import { openSession } from "./engine/opening.ts";
 import { Operator } from "./engine/operator.ts";
+import type { Outward } from "./engine/outward.ts";
 import { readAll } from "./engine/read-all.ts";
-import { CONTROL, foldState, newState, readState, writeState } from "./engine/state.ts";
+import { CONTROL, foldState, newState, readState, usedSince, writeState } from "./engine/state.ts";
 import { RuntimeError } from "./errors.ts";
 import { follow } from "./follow.ts";
 import { notFound, unknownAgent } from "./internal/session-errors.ts";
 import type { LiveBus } from "./live-bus.ts";
 import type { SessionEvent } from "./session-event.ts";
 import type { SessionLog, SessionQuery, SessionRecord } from "./session-log.ts";
+import type { ToolResult } from "./tool-source.ts";
 import type { WorkQueue } from "./work-queue.ts";
 
 export interface SessionsDeps {
@@ -20,12 +24,13 @@ export interface SessionsDeps {
   readonly live: LiveBus;
   readonly clock: Clock;
   readonly ids: IdSource;
-  readonly agents: () => readonly Agent[];
+  readonly agents: Agents;
+  readonly outward: Outward;
 }
 
 export interface OpenSession {
   readonly agent: string;
-  /** A version of the agent. Default: the newest that is defined here. */
+  /** A version or an endpoint of the agent; the session keeps the version. Default: the newest. */
   readonly qualifier?: string;
   /** Chosen by the caller; opening again with it gives the same session. */
   readonly externalId?: string;
@@ -50,40 +55,13 @@ export class Sessions {
     this.#operator = new Operator(deps);
   }
 
-  async agents(): Promise<Page<{ readonly name: string; readonly version: string; readonly description?: string }>> {
-    const items = this.#deps.agents().map(({ name, version = "1", description }) => ({
-      name,
-      version,
-      ...(description === undefined ? {} : { description }),
-    }));
-    return { items };
+  agents(context: CallContext, query: { readonly cursor?: string } = {}): Promise<Page<AgentListing>> {
+    return this.#deps.agents.list(context, query);
   }
 
-  async open(
-    context: CallContext,
-    { agent: name, qualifier, externalId, metadata = {} }: OpenSession,
-  ): Promise<{ id: string; status: string }> {
-    const { log, journal, ids, clock, agents } = this.#deps;
-    const agent = agents().findLast(
-      (each) => each.name === name && (qualifier === undefined || qualifier === (each.version ?? "1")),
-    );
-    if (agent === undefined) {
-      throw unknownAgent(name, qualifier);
-    }
-    const agentVersion = agent.version ?? "1";
-    const body = { agent: name, agentVersion, ...(externalId === undefined ? {} : { externalId }) };
-    const { record } = await log.create(context, {
-      id: ids.next("ses"),
-      agent: name,
-      agentVersion,
-      ...(externalId === undefined ? {} : { externalId }),
-      status: "idle",
-      metadata,
-      state: writeState(newState({ priority: agent.priority ?? 0, requires: [...(agent.requires ?? [])].sort() })),
-      at: clock.now(),
-      events: [journal.stamp({ type: "session.created", body })],
-    });
-    return { id: record.id, status: record.status };
+  async open(context: CallContext, request: OpenSession): Promise<{ id: string; status: string }> {
+    const { id, status } = await openSession(this.#deps, context, request);
+    return { id, status };
   }
 
   /** Puts an input into the session's inbox; a repeated `idempotencyKey` gives the first one's `seq`. */
@@ -136,6 +114,28 @@ export class Sessions {
       );
   }
 
+  /** Gives the result of a tool that the client executes: the `id` is that of `agent.custom_tool_use`. The first counts. */
+  async toolResult(context: CallContext, session: string, id: string, result: ToolResult): Promise<void> {
+    const asked = await this.#find(
+      context,
+      session,
+      ({ type, body }) => type === "agent.custom_tool_use" && (body as { readonly id?: Json }).id === id,
+    );
+    if (asked === undefined) {
+      throw new RuntimeError(
+        "RUNTIME_NOT_FOUND",
+        `Session ${session} has called no tool of the client by the id ${id}.`,
+      );
+    }
+    const { duplicate } = await this.#deposit(context, session, {
+      type: CONTROL.signal,
+      body: { name: `tool:${id}`, value: { ...result } as unknown as Json },
+      idempotencyKey: `tool:${id}`,
+    });
+    if (duplicate)
+      throw new RuntimeError("RUNTIME_CONFLICT", `Tool call ${id} has its result already; the first counts.`);
+  }
+
   /** Ends the turn under way; the session stays. */
   async interrupt(context: CallContext, session: string): Promise<void> {
     await this.#deposit(context, session, { type: CONTROL.interrupt });
@@ -156,12 +156,19 @@ export class Sessions {
     })();
     await Promise.race([over, clock.sleep(graceMs)]);
     const record = await this.get(context, session);
-    if (record.status !== "ended") await this.kill(context, session);
+    if (record.status !== "ended") return this.kill(context, session);
+    await this.#killChildren(context, session);
   }
 
-  /** Ends the session at once: whoever runs it loses the right to write, and its signal aborts. */
-  kill(context: CallContext, session: string): Promise<void> {
-    return this.#operator.kill(context, session);
+  /** Ends the session at once, and those it has spawned: whoever runs it loses the right to write, and its signal aborts. */
+  async kill(context: CallContext, session: string): Promise<void> {
+    const { state } = await this.get(context, session);
+    await this.#operator.kill(context, session);
+    const { parent, told, ...used } = readState(state);
+    const report = { session, status: "ended", usage: { ...usedSince(used, told) } };
+    if (parent !== undefined)
+      await this.#deps.outward.report(context, parent.session, report, `child:${session}:ended`);
+    await this.#killChildren(context, session);
   }
 
   /** Takes the session out of work until `requeue`; a turn under way is cut off and goes on from its record then. */
@@ -171,7 +178,7 @@ export class Sessions {
 
   /** Puts a parked session back to work. */
   async requeue(context: CallContext, session: string): Promise<void> {
-    await this.#deps.queue.put([this.#job(await this.#operator.requeue(context, session))]);
+    await this.#deps.queue.put([this.#deps.outward.job(await this.#operator.requeue(context, session))]);
   }
 
   /** Leaves an idle, parked or ended session out of lists; nothing is lost, and an input still wakes it. */
@@ -195,7 +202,7 @@ export class Sessions {
   async check(context: CallContext, session: string, options: CheckOptions = {}): Promise<Check> {
     const record = await this.get(context, session);
     const version = options.agentVersion ?? record.agentVersion;
-    const agent = this.#deps.agents().find((each) => each.name === record.agent && (each.version ?? "1") === version);
+    const agent = await this.#deps.agents.find(context, record.agent, version);
     if (agent === undefined) throw unknownAgent(record.agent, version);
     return checkSession(this.#deps, context, record, agent);
   }
@@ -251,19 +258,26 @@ export class Sessions {
         journal.stamp({ type: "session.forked", body: { from: session, afterSeq, effects } }),
       ],
     });
-    if (state.open !== undefined) await queue.put([this.#job(record)]);
+    if (state.open !== undefined) await queue.put([this.#deps.outward.job(record)]);
     return { id: record.id };
   }
 
-  async #deposit(context: CallContext, session: string, draft: Parameters<Journal["deposit"]>[2]) {
-    const placed = await this.#deps.journal.deposit(context, session, draft);
-    if (!placed.duplicate) await this.#deps.queue.put([this.#job(await this.get(context, session))]);
-    return placed;
+  #deposit(context: CallContext, session: string, draft: Parameters<Journal["deposit"]>[2]) {
+    return this.#deps.outward.deposit(context, session, draft);
   }
 
-  #job({ id, tenant, agent, state }: SessionRecord) {
-    const { priority, requires } = readState(state);
-    return { session: id, lane: { tenant, agent, priority, requires }, availableAt: this.#deps.clock.now() };
+  async #killChildren(context: CallContext, parent: string): Promise<void> {
+    for (let cursor: string | undefined; ; ) {
+      const page = await this.find(context, { parent, ...(cursor === undefined ? {} : { cursor }) });
+      for (const { id, status, state } of page.items) {
+        if (status === "ended" || readState(state).parent === undefined) continue;
+        await this.kill(context, id).catch((error) => {
+          if (!(RuntimeError.is(error) && error.code === "RUNTIME_SESSION_ENDED")) throw error;
+        });
+      }
+      cursor = page.cursor;
+      if (cursor === undefined) return;
+    }
   }
 
   async #find(

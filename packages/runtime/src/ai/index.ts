@@ -1,3 +1,2 @@
-export type { BudgetLimits } from "./budget.ts";
 export { type LoopAgentOptions, loopAgent } from "./loop-agent.ts";
 export type { ToolPolicies, ToolPolicy } from "./toolbox.ts";

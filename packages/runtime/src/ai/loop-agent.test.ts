@@ -97,7 +97,7 @@ test("always_ask waits for a person; a no reaches the model instead of the tool"
 test("a reached budget asks once, a yes allows as much again, also in the next turn", async () => {
   const { until, sessions, id, ask, records } = await run({
     model: scripted({ say: "Hello." }),
-    limits: { tokens: 110 },
+    budget: { tokens: 110 },
   });
   const { seq } = await until("session.status_idle");
   await ask();

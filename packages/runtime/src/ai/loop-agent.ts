@@ -7,17 +7,11 @@ import type { Pricing } from "../pricing.ts";
 import type { Session } from "../session.ts";
 import type { SessionMemory } from "../session-memory.ts";
 import type { ToolSource } from "../tool-source.ts";
-import { Budget, type BudgetLimits } from "./budget.ts";
 import { Conversation } from "./conversation.ts";
 import { callModel, retryModel } from "./model-call.ts";
 import { Toolbox, type ToolPolicies } from "./toolbox.ts";
 
-export interface LoopAgentOptions {
-  readonly name: string;
-  readonly version?: string;
-  readonly description?: string;
-  readonly priority?: number;
-  readonly requires?: readonly string[];
+export interface LoopAgentOptions extends Omit<Agent, "run"> {
   /** Any model of the AI SDK. */
   readonly model: LanguageModel;
   readonly system: string;
@@ -30,35 +24,26 @@ export interface LoopAgentOptions {
   readonly permissions?: Permissions;
   readonly memory?: SessionMemory;
   readonly pricing?: Pricing;
-  /** Reached limits pause the session and ask for more; they never kill it. */
-  readonly limits?: BudgetLimits;
   /** Model calls of one turn. Default 50. */
   readonly maxIterations?: number;
 }
 
 /** An agent that lets a model call tools until it answers; every model call and tool call is a step. */
 export function loopAgent(options: LoopAgentOptions): Agent {
-  const { name, version, description, priority, requires } = options;
-  return {
-    name,
-    ...(version === undefined ? {} : { version }),
-    ...(description === undefined ? {} : { description }),
-    ...(priority === undefined ? {} : { priority }),
-    ...(requires === undefined ? {} : { requires }),
-    run: (session, input) => turn(options, session, input),
-  };
+  const { name, version, description, priority, requires, budget, expireAfterMs, children } = options;
+  const given = { version, description, priority, requires, budget, expireAfterMs, children };
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { ...(set as Omit<Agent, "name" | "run">), name, run: (session, input) => turn(options, session, input) };
 }
 
 async function turn(options: LoopAgentOptions, session: Session, input: TurnInput): Promise<Json> {
-  const { model, memory, limits, pricing, maxIterations = 50 } = options;
+  const { model, memory, pricing, maxIterations = 50 } = options;
   const asked = textOf(input.body);
   const toolbox = await Toolbox.open(session, options);
-  const budget = await Budget.open(session, limits);
   const conversation = await Conversation.of(session, asked);
   const system = `${options.system}${await recalled(session, memory, asked)}`;
 
   for (let iteration = 0; iteration < maxIterations; iteration++) {
-    await budget.check();
     const reply = await session.step(
       "model",
       ({ signal }) =>

@@ -1,8 +1,19 @@
 import type { CallContext, Json } from "../dialect.ts";
 import { RuntimeError } from "../errors.ts";
-import type { ApprovalRequest, Session, StepCall, StepOptions, Usage } from "../session.ts";
+import type {
+  ApprovalRequest,
+  ChildReport,
+  ChildRequest,
+  OutsideRequest,
+  Session,
+  SessionUsage,
+  StepCall,
+  StepOptions,
+  Usage,
+} from "../session.ts";
 import type { SessionEvent } from "../session-event.ts";
-import { CONTROL, type SessionState } from "./state.ts";
+import { outcome } from "./elsewhere.ts";
+import { CONTROL, type SessionState, usageOf } from "./state.ts";
 import { asJson, digest, failedBefore, type RecordedStep, recordedSteps } from "./steps.ts";
 
 /** Where code and record part. */
@@ -40,6 +51,7 @@ export class CheckedTurn implements Session {
   readonly turn: number;
   readonly context: CallContext;
   readonly signal: AbortSignal;
+  readonly resumed = false;
   divergence: Divergence | undefined;
   over = false;
   readonly #deps: CheckedTurnDeps;
@@ -124,15 +136,50 @@ export class CheckedTurn implements Session {
     }
   }
 
+  async note(): Promise<void> {}
+
   delta(): void {}
+
+  async spawn(name: string, { agent }: ChildRequest): Promise<string> {
+    const step = this.#next(`spawn:${name}`);
+    const started = this.#take("child.started", step);
+    if (started === undefined) throw this.#absent(`spawns a session at ${step}`, step);
+    const { session, agent: recorded = null } = started.body as { readonly [key: string]: Json };
+    if (recorded !== agent) {
+      throw this.#diverge({ ...at(started), step, what: `Another agent is spawned at ${step}.`, recorded, now: agent });
+    }
+    return String(session);
+  }
+
+  async join(session: string): Promise<ChildReport> {
+    const report = this.#deps.during.find(
+      ({ type, body }) => type === CONTROL.child && (body as { readonly session?: Json }).session === session,
+    );
+    if (report === undefined) throw this.#end();
+    const { status, output, error } = report.body as unknown as ChildReport;
+    return { status, ...(output === undefined ? {} : { output }), ...(error === undefined ? {} : { error }) };
+  }
+
+  async outside(name: string, { environment, input }: OutsideRequest): Promise<Json> {
+    const step = this.#next(`outside:${name}`);
+    const requested = this.#take("work.requested", step);
+    const completed = this.#take("work.completed", step);
+    if (requested === undefined) throw this.#absent(`gives ${step} outside`, step);
+    const { environment: where = null, input: what = null } = requested.body as { readonly [key: string]: Json };
+    const [recorded, now] = [{ where, what }, this.#deps.redact({ where: environment, what: input })];
+    if (digest(recorded) !== digest(now)) {
+      throw this.#diverge({ ...at(requested), step, what: `Other work is given outside at ${step}.`, recorded, now });
+    }
+    if (completed === undefined) throw this.#end();
+    return outcome(step, completed.body);
+  }
 
   async meter(_usage: Usage): Promise<void> {
     if (this.#keyed(`usage:${this.turn}:${this.#next("usage")}`) === undefined) throw this.#absent("meters usage");
   }
 
-  usage(): { readonly inputTokens: number; readonly outputTokens: number; readonly costMicros: number } {
-    const { inputTokens, outputTokens, costMicros } = this.#deps.state;
-    return { inputTokens, outputTokens, costMicros };
+  usage(): SessionUsage {
+    return usageOf(this.#deps.state);
   }
 
   async *history(): AsyncGenerator<SessionEvent> {
@@ -199,7 +246,7 @@ export class CheckedTurn implements Session {
 }
 
 /** Events that code brings about by itself, told by their type or the key they were written under. */
-const marks = /^(step\.started|timer\.started|wait\.started|emit:|ask:|usage:)/;
+const marks = /^(step\.started|timer\.started|wait\.started|work\.requested|spawn:|emit:|ask:|usage:)/;
 
 const at = (event: SessionEvent | undefined): { readonly seq?: number } =>
   event === undefined ? {} : { seq: event.seq };

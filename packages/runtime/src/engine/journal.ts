@@ -66,9 +66,10 @@ export class Journal {
     context: CallContext,
     session: string,
     draft: Draft,
+    options: { readonly wake?: boolean } = {},
   ): Promise<{ readonly event: SessionEvent; readonly duplicate: boolean }> {
     const { log, live } = this.#deps;
-    const placed = await log.deposit(context, session, this.stamp(draft));
+    const placed = await log.deposit(context, session, this.stamp(draft), options);
     await live.publish(context, session, { type: "appended", seq: placed.event.seq });
     await live.publish(context, session, { type: "control" });
     return placed;

@@ -4,11 +4,24 @@ import { RuntimeError } from "../errors.ts";
 import type { LiveBus } from "../live-bus.ts";
 import type { SessionEvent } from "../session-event.ts";
 import type { Claim, SessionLog, SessionStatus } from "../session-log.ts";
+import { recordActive } from "./active-time.ts";
+import type { Agents } from "./agents.ts";
 import type { Draft, Journal } from "./journal.ts";
+import type { Outward } from "./outward.ts";
 import { readAll } from "./read-all.ts";
 import { recordedEffects } from "./recorded-effects.ts";
 import { inSpan } from "./spans.ts";
-import { CONTROL, type OpenTurn, readState, type SessionState, startsTurn, writeState } from "./state.ts";
+import {
+  CONTROL,
+  type OpenTurn,
+  readState,
+  type SessionState,
+  startsTurn,
+  usageOf,
+  usedSince,
+  withReport,
+  writeState,
+} from "./state.ts";
 import { errorBody } from "./steps.ts";
 import { Interruption, Suspension } from "./suspension.ts";
 import { TurnSession } from "./turn-session.ts";
@@ -18,7 +31,8 @@ export interface RunDeps {
   readonly journal: Journal;
   readonly live: LiveBus;
   readonly clock: Clock;
-  readonly agent: (name: string, version: string) => Agent | undefined;
+  readonly agents: Agents;
+  readonly outward: Outward;
   /** A turn whose process died this often is parked. */
   readonly maxCrashes: number;
 }
@@ -84,20 +98,22 @@ export class SessionRun {
   }
 
   async #turns(): Promise<void> {
-    const { agent: find, clock } = this.#deps;
+    const { agents, clock } = this.#deps;
     const { agent: name, agentVersion, status, head } = this.#claim.record;
     if (status === "parked") return this.#release({ seen: head });
-    const agent = find(name, agentVersion);
+    const agent = await agents.find(this.#context, name, agentVersion);
     if (agent === undefined) return this.#release({ seen: head, wakeAt: clock.now() + UNKNOWN_AGENT_MS });
     if (this.#state.open !== undefined && this.#claim.tookOverFrom !== undefined) {
       if ((await this.#recover(this.#state.open)) === "parked") return;
     }
+    await this.#report();
     for (;;) {
       if (this.#leaving !== undefined) return this.#release({ wakeAt: clock.now() });
       const open = this.#state.open ?? (await this.#nextTurn());
       if (open === "stopped") return this.#finish("cancelled");
-      if (open === undefined) return this.#rest("session.status_idle", "idle", {});
+      if (open === undefined) return this.#idle(agent);
       if ((await this.#turn(agent, open)) === "released") return;
+      await this.#report();
     }
   }
 
@@ -122,10 +138,12 @@ export class SessionRun {
   async #nextTurn(): Promise<OpenTurn | "stopped" | undefined> {
     for await (const event of readAll(this.#deps.log, this.#context, this.#session, this.#state.consumed)) {
       this.#seen = Math.max(this.#seen, event.seq);
+      this.#state = withReport(this.#state, event);
       if (event.type === CONTROL.stop) return "stopped";
       if (!startsTurn(event)) continue;
       const open: OpenTurn = { turn: this.#state.turns + 1, input: event.seq, crashes: 0 };
-      this.#state = { ...this.#state, turns: open.turn, consumed: event.seq, open };
+      const { idleSince: _, ...busy } = this.#state;
+      this.#state = { ...busy, turns: open.turn, consumed: event.seq, open };
       await this.#append([{ type: "turn.started", turn: open.turn, body: { input: event.seq } }], "running");
       return open;
     }
@@ -144,6 +162,7 @@ export class SessionRun {
       );
     }
     this.#seen = Math.max(this.#seen, later.at(-1)?.seq ?? 0);
+    this.#state = later.reduce(withReport, this.#state);
     this.#turnFrom = started.seq;
     this.#controller = new AbortController();
     if (this.#leaving !== undefined) this.#controller.abort(this.#leaving);
@@ -151,6 +170,7 @@ export class SessionRun {
     const { fork } = this.#state;
     const turn = new TurnSession({
       ...this.#deps,
+      agent,
       session: this.#session,
       context: { ...this.#context, signal },
       signal,
@@ -158,6 +178,7 @@ export class SessionRun {
       open,
       state: this.#state,
       events: later.slice(from),
+      activeMs: () => this.#activeMs(),
       ...(fork?.effects === "recorded" ? { recorded: recordedEffects(log, this.#context, fork.session) } : {}),
     });
     const attributes = {
@@ -170,24 +191,22 @@ export class SessionRun {
       "ashlar.session.crashes": open.crashes,
     };
     const { seq, type, body = null, at } = input;
-    try {
-      await this.check();
+    const parent = started.traceparent ?? input.traceparent;
+    await this.check();
+    const run = async () => {
       signal.throwIfAborted();
-      const output = await inSpan(
-        `invoke_agent ${agent.name}`,
-        attributes,
-        async () => agent.run(turn, { seq, type, body, at }),
-        { parent: started.traceparent ?? input.traceparent },
-      );
-      this.#state = turn.state;
-      await this.#close("turn.completed", open, output === undefined ? {} : { output });
-      return "completed";
-    } catch (error) {
-      this.#state = turn.state;
-      return await this.#unfinished(signal.aborted ? signal.reason : error, open);
-    } finally {
-      this.#turnFrom = undefined;
-    }
+      return agent.run(turn, { seq, type, body, at });
+    };
+    const outcome = await inSpan(`invoke_agent ${agent.name}`, attributes, run, { parent }).then(
+      (output) => ({ output: output ?? undefined }),
+      (error: unknown) => ({ error: signal.aborted ? signal.reason : error }),
+    );
+    this.#turnFrom = undefined;
+    this.#state = turn.state;
+    if (turn.broken !== undefined) throw turn.broken;
+    if ("error" in outcome) return this.#unfinished(outcome.error, open);
+    await this.#close("turn.completed", open, outcome.output === undefined ? {} : { output: outcome.output });
+    return "completed";
   }
 
   /** The body did not return: it waits, was told to end, or failed. */
@@ -212,18 +231,54 @@ export class SessionRun {
 
   async #close(type: string, open: OpenTurn, body: Json, before: readonly Draft[] = []): Promise<void> {
     const { open: _, ...closed } = this.#state;
-    this.#state = closed;
+    const status = type.slice("turn.".length);
+    const told = status === "failed" ? { error: body } : status === "completed" ? { ...(body as object) } : {};
+    this.#state = this.#owing(closed, { status, ...told });
     await this.#append([...before, { type, turn: open.turn, body }]);
   }
 
-  async #finish(status: "completed" | "cancelled"): Promise<void> {
+  async #finish(status: "completed" | "cancelled" | "expired"): Promise<void> {
+    this.#state = this.#owing(this.#state, { status: "ended" });
     await this.#append([{ type: "session.ended", body: { status } }], "ended");
+    await this.#report();
     await this.#release({});
   }
 
+  /** Nothing to do: the session idles, or ends when it has done so for too long. */
+  async #idle({ expireAfterMs }: Agent): Promise<void> {
+    const now = this.#deps.clock.now();
+    const { idleSince } = this.#state;
+    const expiresAt = expireAfterMs === undefined ? undefined : (idleSince ?? now) + expireAfterMs;
+    if (idleSince !== undefined) {
+      if (expiresAt !== undefined && expiresAt <= now) return this.#finish("expired");
+      if (this.#claim.record.status === "idle")
+        return this.#release(expiresAt === undefined ? {} : { wakeAt: expiresAt });
+    }
+    this.#state = { ...this.#state, idleSince: idleSince ?? now };
+    await this.#rest("session.status_idle", "idle", {}, expiresAt);
+  }
+
   async #rest(type: string, status: "idle" | "waiting", body: { [key: string]: Json }, wakeAt?: number): Promise<void> {
-    await this.#append([{ type, body }], status);
+    const activeMs = this.#activeMs();
+    await this.#append([{ type, body: { ...body, usage: { ...usageOf(this.#state), activeMs } } }], status);
     await this.#release(wakeAt === undefined ? {} : { wakeAt });
+  }
+
+  #owing(state: SessionState, report: { readonly [key: string]: Json }): SessionState {
+    if (state.parent === undefined) return state;
+    return { ...state, owed: { session: this.#session, turn: state.turns, ...report } };
+  }
+
+  /** Tells the parent what it is owed, also after a crash that came between. */
+  async #report(): Promise<void> {
+    const { owed, parent, told, ...state } = this.#state;
+    if (owed === undefined || parent === undefined) return;
+    const { turn, status, ...report } = owed as { readonly [key: string]: Json };
+    const usage = usageOf(this.#state);
+    const body = { ...report, status: status ?? null, usage: { ...usedSince(usage, told) } };
+    const key = `child:${this.#session}:${String(status === "ended" ? status : turn)}`;
+    await this.#deps.outward.report(this.#context, parent.session, body, key);
+    this.#state = { ...state, parent, told: usage };
   }
 
   #release({ seen = this.#seen, wakeAt }: { readonly seen?: number; readonly wakeAt?: number }): Promise<void> {
@@ -231,12 +286,17 @@ export class SessionRun {
     return this.#deps.log.release(this.#context, this.#session, this.#claim.fence, options).then(() => {});
   }
 
+  #activeMs(): number {
+    return this.#state.activeMs + Math.max(0, this.#deps.clock.now() - this.#startedAt);
+  }
+
   #append(drafts: readonly Draft[], status?: SessionStatus): Promise<readonly SessionEvent[]> {
-    const { journal, clock } = this.#deps;
-    const now = clock.now();
-    this.#state = { ...this.#state, activeMs: this.#state.activeMs + Math.max(0, now - this.#startedAt) };
-    this.#startedAt = now;
-    return journal.append(this.#context, this.#session, this.#claim.fence, drafts, {
+    const { agent } = this.#claim.record;
+    const activeMs = this.#activeMs();
+    recordActive(activeMs - this.#state.activeMs, { tenant: this.#context.principal.tenant, agent });
+    this.#state = { ...this.#state, activeMs };
+    this.#startedAt = this.#deps.clock.now();
+    return this.#deps.journal.append(this.#context, this.#session, this.#claim.fence, drafts, {
       ...(status === undefined ? {} : { status }),
       state: writeState(this.#state),
     });

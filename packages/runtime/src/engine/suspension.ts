@@ -1,7 +1,7 @@
 /** Thrown through a body to free its process: the turn runs again when there is something to go on with. */
 export class Suspension extends Error {
   override readonly name = "Suspension";
-  readonly on: "input" | "approval" | "timer";
+  readonly on: "input" | "approval" | "timer" | "child" | "budget" | "work";
   readonly wakeAt: number | undefined;
 
   constructor(on: Suspension["on"], wakeAt?: number) {

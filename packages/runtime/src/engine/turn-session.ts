@@ -1,19 +1,36 @@
+import type { Agent } from "../agent.ts";
 import type { CallContext, Clock, Json } from "../dialect.ts";
-import { RuntimeError } from "../errors.ts";
 import type { LiveBus } from "../live-bus.ts";
-import type { ApprovalRequest, Session, StepCall, StepOptions, Usage } from "../session.ts";
+import type {
+  ApprovalRequest,
+  ChildReport,
+  ChildRequest,
+  OutsideRequest,
+  Session,
+  SessionUsage,
+  StepCall,
+  StepOptions,
+  Usage,
+} from "../session.ts";
 import type { SessionEvent } from "../session-event.ts";
-import type { SessionChange, SessionLog } from "../session-log.ts";
-import type { Draft, Journal } from "./journal.ts";
+import type { SessionLog } from "../session-log.ts";
+import { Elsewhere } from "./elsewhere.ts";
+import type { Journal } from "./journal.ts";
+import type { Outward } from "./outward.ts";
+import { withinBudget } from "./spending.ts";
 import { CONTROL, type OpenTurn, type SessionState, withUsage } from "./state.ts";
-import { asJson, digest, errorBody, failedBefore, type RecordedStep, recordedSteps } from "./steps.ts";
+import { StepRunner } from "./step-runner.ts";
+import { asJson } from "./steps.ts";
 import { Suspension } from "./suspension.ts";
+import { fieldsOf, TurnRecord } from "./turn-record.ts";
 
 export interface TurnSessionDeps {
   readonly log: SessionLog;
   readonly journal: Journal;
   readonly live: LiveBus;
   readonly clock: Clock;
+  readonly outward: Outward;
+  readonly agent: Agent;
   readonly session: string;
   readonly context: CallContext;
   readonly signal: AbortSignal;
@@ -22,6 +39,8 @@ export interface TurnSessionDeps {
   readonly state: SessionState;
   /** The turn's events so far, from its `turn.started` on. */
   readonly events: readonly SessionEvent[];
+  /** Active time of the session up to this moment. */
+  readonly activeMs: () => number;
   /** For a fork with recorded effects: what the origin recorded for this step. */
   readonly recorded?: (name: string, digest: string) => Promise<Json | undefined>;
 }
@@ -32,122 +51,101 @@ export class TurnSession implements Session {
   readonly turn: number;
   readonly context: CallContext;
   readonly signal: AbortSignal;
+  readonly resumed: boolean;
   readonly #deps: TurnSessionDeps;
-  readonly #steps: Map<string, RecordedStep>;
-  readonly #events: SessionEvent[];
-  readonly #keys: Set<string>;
-  readonly #counts = new Map<string, number>();
-  #state: SessionState;
+  readonly #record: TurnRecord;
+  readonly #steps: StepRunner;
+  readonly #elsewhere: Elsewhere;
 
   constructor(deps: TurnSessionDeps) {
+    const { session, context, signal, clock, open, agent, events } = deps;
+    const turn = open.turn;
     this.#deps = deps;
-    this.id = deps.session;
-    this.turn = deps.open.turn;
-    this.context = deps.context;
-    this.signal = deps.signal;
-    this.#events = [...deps.events];
-    this.#steps = recordedSteps(deps.events);
-    this.#keys = new Set(deps.events.flatMap(({ idempotencyKey }) => idempotencyKey ?? []));
-    this.#state = deps.state;
+    this.id = session;
+    this.turn = turn;
+    this.context = context;
+    this.signal = signal;
+    this.resumed = events.length > 1;
+    this.#record = new TurnRecord({ ...deps, turn });
+    const record = this.#record;
+    this.#steps = new StepRunner({
+      ...{ record, clock, session, turn, signal, recorded: deps.recorded },
+      admit: () => this.#admit(),
+      ask: (name, request) => this.ask(name, request),
+    });
+    this.#elsewhere = new Elsewhere({ ...deps, record, turn, limits: agent.children ?? {} });
   }
 
-  /** The state with what this run has metered. */
+  /** The state with what this run has changed. */
   get state(): SessionState {
-    return this.#state;
+    return this.#record.state;
   }
 
-  async step<T extends Json | undefined>(
+  /** The log did not take something: whatever the body made of it, the turn runs again. */
+  get broken(): unknown {
+    return this.#record.broken;
+  }
+
+  step<T extends Json | undefined>(
     name: string,
     body: (call: StepCall) => Promise<T>,
     options: StepOptions = {},
   ): Promise<T> {
-    const step = this.#next(name);
-    const known = this.#steps.get(step);
-    if (known?.outcome === "completed") return known.body.output as T;
-    if (known?.outcome === "failed") throw failedBefore(step, known.body);
-    if (known?.outcome === "open") await this.#decideUncertain(step, known, options);
-    const idempotencyKey = `${this.id}:${this.turn}:${step}`;
-    const fingerprint = digest(options.arguments);
-    if (options.pure !== true && this.#state.fork?.effects === "recorded") {
-      return (await this.#fromOrigin(name, step, fingerprint)) as T;
-    }
-    for (let attempt = (known?.attempts ?? 0) + 1; ; attempt++) {
-      this.signal.throwIfAborted();
-      await this.#append([
-        { type: "step.started", step, attempt, body: { name, idempotencyKey, digest: fingerprint } },
-      ]);
-      try {
-        const output = asJson(
-          await body({ idempotencyKey, attempt, signal: this.signal }),
-          `The result of step ${step}`,
-        );
-        const [event] = await this.#append([{ type: "step.completed", step, attempt, body: { output } }]);
-        return fieldsOf(event?.body).output as T;
-      } catch (error) {
-        if (this.#ends(error)) throw error;
-        const waitMs = options.retry?.(error, attempt);
-        const final = waitMs === undefined;
-        await this.#append([{ type: "step.failed", step, attempt, body: { ...errorBody(error), final } }]);
-        if (final) throw error;
-        await this.#deps.clock.sleep(waitMs, { signal: this.signal });
-      }
-    }
+    return this.#steps.run(name, body, options);
   }
 
   async sleep(name: string, ms: number): Promise<void> {
-    const step = this.#next(name);
+    const step = this.#record.next(name);
     const until = await this.#deadline("timer.started", step, ms);
     if (this.#deps.clock.now() < until) throw new Suspension("timer", until);
-    await this.#once({ type: "timer.fired", step }, `timer:${step}`);
+    await this.#record.once({ type: "timer.fired", step }, `timer:${step}`);
   }
 
   async waitFor(name: string, { timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<Json | undefined> {
-    const step = this.#next(`wait:${name}`);
-    const done = this.#events.find((event) => event.type === "wait.completed" && event.step === step);
+    const record = this.#record;
+    const step = record.next(`wait:${name}`);
+    const done = record.find("wait.completed", step);
     if (done !== undefined) return (done.body as { readonly value?: Json }).value;
     const until = await this.#deadline("wait.started", step, timeoutMs ?? Number.POSITIVE_INFINITY);
     const taken = new Set(
-      this.#events.flatMap(({ type, body }) => (type === "wait.completed" ? fieldsOf(body).signal : [])),
+      record.events.flatMap(({ type, body }) => (type === "wait.completed" ? fieldsOf(body).signal : [])),
     );
-    const signal = this.#events.find(
+    const signal = record.events.find(
       ({ type, body, seq }) => type === CONTROL.signal && fieldsOf(body).name === name && !taken.has(seq),
     );
     if (signal !== undefined) {
       const value = fieldsOf(signal.body).value ?? null;
-      await this.#append([{ type: "wait.completed", step, body: { signal: signal.seq, value } }]);
+      await record.append([{ type: "wait.completed", step, body: { signal: signal.seq, value } }]);
       return value;
     }
     if (this.#deps.clock.now() < until) throw new Suspension("input", Number.isFinite(until) ? until : undefined);
-    await this.#append([{ type: "wait.completed", step, body: { timedOut: true } }]);
+    await record.append([{ type: "wait.completed", step, body: { timedOut: true } }]);
     return undefined;
   }
 
-  async ask(
-    name: string,
-    { action, resource, reason, ...rest }: ApprovalRequest,
-  ): Promise<{ allow: boolean; message?: string }> {
-    const step = this.#next(`ask:${name}`);
-    const request = `${this.turn}:${step}`;
-    const body = {
-      ...{ request, action },
-      ...(resource === undefined ? {} : { resource }),
-      ...(rest.arguments === undefined ? {} : { arguments: rest.arguments }),
-      ...(reason === undefined ? {} : { reason }),
-    };
-    await this.#once({ type: "approval.requested", step, body }, `ask:${request}`);
-    const answered = this.#events.find(
-      (event) => event.type === CONTROL.answer && fieldsOf(event.body).request === request,
-    );
-    if (answered === undefined) throw new Suspension("approval");
-    const { allow, message } = fieldsOf(answered.body);
-    return { allow: allow === true, ...(typeof message === "string" ? { message } : {}) };
+  ask(name: string, request: ApprovalRequest): Promise<{ readonly allow: boolean; readonly message?: string }> {
+    return this.#ask(name, request, "approval");
+  }
+
+  spawn(name: string, child: ChildRequest): Promise<string> {
+    return this.#elsewhere.spawn(name, child);
+  }
+
+  join(session: string): Promise<ChildReport> {
+    return this.#elsewhere.join(session);
+  }
+
+  outside(name: string, request: OutsideRequest): Promise<Json> {
+    return this.#elsewhere.outside(name, request);
   }
 
   async emit(type: string, body?: Json): Promise<void> {
-    await this.#once(
-      { type, ...(body === undefined ? {} : { body }) },
-      `emit:${this.turn}:${this.#next(`emit:${type}`)}`,
-    );
+    const key = `emit:${this.turn}:${this.#record.next(`emit:${type}`)}`;
+    await this.#record.once({ type, ...(body === undefined ? {} : { body }) }, key);
+  }
+
+  async note(type: string, body?: Json): Promise<void> {
+    await this.#record.append([{ type, ...(body === undefined ? {} : { body }) }]);
   }
 
   delta(step: string, body: Json): void {
@@ -155,17 +153,16 @@ export class TurnSession implements Session {
   }
 
   async meter(usage: Usage): Promise<void> {
-    const key = `usage:${this.turn}:${this.#next("usage")}`;
-    if (this.#keys.has(key)) return;
-    this.#state = withUsage(this.#state, usage);
-    await this.#once({ type: "usage.recorded", body: asJson(usage, "The usage") }, key, {
-      state: this.#state as unknown as Json,
-    });
+    const record = this.#record;
+    const key = `usage:${this.turn}:${record.next("usage")}`;
+    if (record.has(key)) return;
+    const body = asJson(usage, "The usage");
+    await record.once({ type: "usage.recorded", body }, key, withUsage(record.state, usage));
   }
 
-  usage(): { readonly inputTokens: number; readonly outputTokens: number; readonly costMicros: number } {
-    const { inputTokens, outputTokens, costMicros } = this.#state;
-    return { inputTokens, outputTokens, costMicros };
+  usage(): SessionUsage {
+    const { inputTokens, outputTokens, costMicros } = this.#record.state;
+    return { inputTokens, outputTokens, costMicros, activeMs: this.#deps.activeMs() };
   }
 
   async *history(): AsyncGenerator<SessionEvent> {
@@ -179,79 +176,40 @@ export class TurnSession implements Session {
     }
   }
 
-  /** `name` for the first of its name in this turn, `name#2` for the second. */
-  #next(name: string): string {
-    const count = (this.#counts.get(name) ?? 0) + 1;
-    this.#counts.set(name, count);
-    return count === 1 ? name : `${name}#${count}`;
+  async #admit(): Promise<void> {
+    const { budget } = this.#deps.agent;
+    if (budget === undefined) return;
+    const ask = (name: string, request: ApprovalRequest) => this.#ask(name, request, "budget");
+    await withinBudget({ record: this.#record, budget, usage: () => this.usage(), ask });
   }
 
-  /** Errors that end the run rather than the step. */
-  #ends(error: unknown): boolean {
-    if (this.signal.aborted) return true;
-    return error instanceof Suspension || (RuntimeError.is(error) && error.code === "RUNTIME_FENCED");
-  }
-
-  async #decideUncertain(
-    step: string,
-    { attempts, body }: RecordedStep,
-    { onUncertain = "retry" }: StepOptions,
-  ): Promise<void> {
-    if (onUncertain === "retry") return;
-    if (onUncertain === "ask") {
-      const reason = "The process ended between the start of this step and its result: it may have happened.";
-      const { allow } = await this.ask(`retry:${step}:${attempts}`, { action: "step.retry", resource: step, reason });
-      if (allow) return;
-    }
-    const message = `Step ${step} started and nobody knows how it ended. Look at what it acts on, then answer or requeue.`;
-    await this.#append([
-      { type: "step.failed", step, attempt: attempts, body: { code: "RUNTIME_STEP_UNCERTAIN", message, final: true } },
-    ]);
-    throw new RuntimeError("RUNTIME_STEP_UNCERTAIN", `${message} Its key: ${String(body.idempotencyKey)}.`);
-  }
-
-  async #fromOrigin(name: string, step: string, fingerprint: string): Promise<Json> {
-    const output = await this.#deps.recorded?.(name, fingerprint);
-    if (output === undefined) {
-      throw new RuntimeError(
-        "RUNTIME_DENIED",
-        `Step ${step} would act outside, and the recorded session never did this. Fork with live effects to allow it.`,
-      );
-    }
-    await this.#append([{ type: "step.completed", step, attempt: 0, body: { output, recorded: true } }]);
-    return output;
+  async #ask(
+    name: string,
+    { action, resource, reason, ...rest }: ApprovalRequest,
+    on: "approval" | "budget",
+  ): Promise<{ allow: boolean; message?: string }> {
+    const record = this.#record;
+    const step = record.next(`ask:${name}`);
+    const request = `${this.turn}:${step}`;
+    const body = {
+      ...{ request, action },
+      ...(resource === undefined ? {} : { resource }),
+      ...(rest.arguments === undefined ? {} : { arguments: rest.arguments }),
+      ...(reason === undefined ? {} : { reason }),
+    };
+    await record.once({ type: "approval.requested", step, body }, `${on === "budget" ? on : "ask"}:${request}`);
+    const answered = record.told(CONTROL.answer, "request", request);
+    if (answered === undefined) throw new Suspension(on);
+    const { allow, message } = fieldsOf(answered.body);
+    return { allow: allow === true, ...(typeof message === "string" ? { message } : {}) };
   }
 
   /** When the wait that began with the recorded event ends; begins it now when there is none. */
   async #deadline(type: string, step: string, ms: number): Promise<number> {
-    const begun = this.#events.find((event) => event.type === type && event.step === step);
+    const begun = this.#record.find(type, step);
     if (begun !== undefined) return Number(fieldsOf(begun.body).until ?? Number.POSITIVE_INFINITY);
     const until = this.#deps.clock.now() + ms;
-    await this.#append([{ type, step, body: Number.isFinite(until) ? { until } : {} }]);
+    await this.#record.append([{ type, step, body: Number.isFinite(until) ? { until } : {} }]);
     return until;
   }
-
-  async #once(draft: Omit<Draft, "idempotencyKey" | "turn">, key: string, change?: SessionChange): Promise<void> {
-    if (this.#keys.has(key)) return;
-    await this.#append([{ ...draft, idempotencyKey: key }], change);
-  }
-
-  async #append(drafts: readonly Omit<Draft, "turn">[], change?: SessionChange): Promise<readonly SessionEvent[]> {
-    const { journal, fence } = this.#deps;
-    const placed = await journal.append(
-      this.context,
-      this.id,
-      fence,
-      drafts.map((draft) => ({ ...draft, turn: this.turn })),
-      change,
-    );
-    for (const event of placed) {
-      this.#events.push(event);
-      if (event.idempotencyKey !== undefined) this.#keys.add(event.idempotencyKey);
-    }
-    return placed;
-  }
 }
-
-const fieldsOf = (body: Json | undefined): { readonly [key: string]: Json } =>
-  (body ?? {}) as { readonly [key: string]: Json };
