@@ -4,8 +4,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { SqliteTraceStore } from "@ashlar/observability/sqlite";
+import Database from "better-sqlite3";
 import { afterAll, describe, expect, test } from "vitest";
 import { hostile } from "./support/hostile.ts";
+import { storyProblems } from "./support/one-story.ts";
 import { describeWith, parts } from "./support/system-part.ts";
 
 const main = fileURLToPath(new URL("../examples/ticket-resolver/main.ts", import.meta.url));
@@ -74,6 +77,13 @@ describeWith([parts.redis], "the main job with its memory in Redis", () => {
   });
 });
 
+/** With its three crashes, once for all who look at what it left. */
+const crashed = { folder: mkdtempSync(join(room, "crashed-")), ran: undefined as Promise<Ran> | undefined };
+const runCrashed = (): Promise<Ran> => {
+  crashed.ran ??= start(["--data", crashed.folder]);
+  return crashed.ran;
+};
+
 hostile("a crash between the refund's commit and its record", {
   control: "without the step's idempotency key the ticket system pays twice",
   async unguarded() {
@@ -82,13 +92,45 @@ hostile("a crash between the refund's commit and its record", {
     expect(code).toBe(1);
   },
   async guarded() {
-    const { code, output } = await start([]);
+    const { code, output } = await runCrashed();
     expect(output).toContain("scripted model");
     expect(output).toContain("✓ the runtime was killed 3 times (3)");
     expect(output).toContain("Dear Dr. Okafor, INV-78492 was charged twice. We have refunded 169.00 EUR");
     expect(output).toContain("✓ 1 refund in the tickets database (1: ch_23413)");
     expect(code, output).toBe(0);
   },
+});
+
+test("the session reads as one story, also across three kills and four workers", async () => {
+  const { output } = await runCrashed();
+  const session = /session (ses_\w+)/.exec(output)?.[1] ?? "";
+  const [run = ""] = readdirSync(crashed.folder);
+  const database = new Database(join(crashed.folder, run, "traces.db"), { readonly: false });
+  const store = new SqliteTraceStore({ database });
+  const context = { principal: { tenant: "acme" } };
+  const traces = await store.list(context, { session });
+  const spans = (await Promise.all(traces.items.map(({ traceId }) => store.trace(context, traceId)))).flat();
+  database.close();
+  expect(storyProblems(spans)).toEqual([]);
+  const turns = spans.filter(({ scope, name }) => scope === "ashlar.runtime" && name.startsWith("invoke_agent "));
+  expect(turns.map(({ attributes, open }) => [attributes["ashlar.session.crashes"], open === true])).toEqual([
+    [0, true],
+    [1, true],
+    [2, true],
+    [3, false],
+  ]);
+
+  const [root] = spans;
+  const without = (lost: string) => storyProblems(spans.filter(({ name }) => name !== lost));
+  expect(without("create_memory")).toContain("something remembered is missing");
+  expect(without("tools/call refund_charge")).toContain("gateway.call stands under nothing");
+  expect(storyProblems(root === undefined ? [] : [...spans, { ...root, traceId: "f".repeat(32) }])).toEqual([
+    "it is told in 2 traces",
+    "it has 2 beginnings",
+  ]);
+  expect(storyProblems(spans.map((span) => ({ ...span, name: span.name.replace("chat ", "call ") })))).toContain(
+    "call scripted-model: the name should be chat scripted-model",
+  );
 });
 
 describe("bad input ends in one clear sentence and a code", () => {

@@ -277,7 +277,12 @@ export class Gateway implements AsyncDisposable {
       inSpan(
         `${request.method} /${head}`,
         SpanKind.SERVER,
-        { "http.request.method": request.method, "http.route": `/${head}` },
+        {
+          "http.request.method": request.method,
+          "http.route": `/${head}`,
+          "url.path": `/${path.join("/")}`,
+          "url.scheme": request.url.slice(0, request.url.indexOf(":")),
+        },
         async (span) => {
           const response = await this.#serve(request, connection, signal, head, rest);
           span.setAttribute("http.response.status_code", response.status);

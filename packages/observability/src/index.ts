@@ -7,7 +7,7 @@ export {
 export { type ConsoleHandlerOptions, consoleHandler } from "./console/console-handler.ts";
 export type { EvaluatedVersion } from "./console/side-by-side.ts";
 export { conventionProblems } from "./conventions/check-span.ts";
-export { GEN_AI_CONVENTIONS_VERSION } from "./conventions/gen-ai-model.ts";
+export { GEN_AI_CONVENTIONS_VERSION, GEN_AI_SCHEMA_URL } from "./conventions/gen-ai-model.ts";
 export {
   type Budget,
   type BudgetAction,

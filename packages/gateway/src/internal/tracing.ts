@@ -26,7 +26,7 @@ export async function inSpan<T>(
       return await body(span);
     } catch (error) {
       const code = (error as { code?: unknown } | undefined)?.code;
-      span.setAttribute("error.type", typeof code === "string" ? code : "unknown");
+      span.setAttribute("error.type", typeof code === "string" ? code : "_OTHER");
       span.setStatus({ code: SpanStatusCode.ERROR });
       throw error;
     } finally {

@@ -23,3 +23,20 @@ test("an MCP attribute without a method, of another type or of no convention is 
     ["tools/list: mcp.tool is not in the conventions", "tools/list: jsonrpc.request.id is not of type string"],
   );
 });
+
+test("a span of Ashlar's own has a promised name and what is promised with it; a failed one says how", () => {
+  const own = (name: string, attributes: Record<string, string | number>, status: "unset" | "error" = "unset") =>
+    conventionProblems({ name, attributes, status, scope: "ashlar.identity" });
+  const asked = { "ashlar.tenant": "acme", "ashlar.policy.action": "tool.call" };
+  expect(own("identity.decide", { ...asked, "ashlar.policy.resource": "refund" })).toEqual([]);
+  expect(own("identity.decide", asked)).toEqual(["identity.decide: ashlar.policy.resource is missing"]);
+  expect(own("identity.guess", {})).toEqual(["identity.guess: ashlar.identity promises no such span"]);
+  expect(own("memory.store read", { "ashlar.memory.operation": "read", "ashlar.memory.size": 1 })).toEqual([]);
+  expect(own("identity.inject", { "ashlar.secret": "x" }, "error")).toEqual([
+    "identity.inject: ashlar.secret is not in the conventions",
+    "identity.inject: error.type is missing",
+  ]);
+  const http = { "http.request.method": "POST", "http.route": "/mcp", "url.path": "/mcp", "url.scheme": "http" };
+  expect(own("POST /mcp", http)).toEqual([]);
+  expect(own("mcp", { ...http, "url.path": 1 })).toEqual(["mcp: the name should be POST /mcp"]);
+});

@@ -1,6 +1,8 @@
+import { SpanKind } from "@opentelemetry/api";
 import { expect, test } from "vitest";
 import { conventionProblems } from "../conventions/check-span.ts";
-import { genAiAttributes, genAiMetrics } from "../conventions/gen-ai-model.ts";
+import { genAiAttributes } from "../conventions/gen-ai-model.ts";
+import { derivedMetrics } from "../conventions/metrics-model.ts";
 import { InMemoryTraceStore } from "../in-memory/index.ts";
 import { storeExporter } from "./exporters.ts";
 import { prometheusExporter } from "./prometheus-exporter.ts";
@@ -12,6 +14,7 @@ const chat = {
   "gen_ai.request.model": "m",
   "gen_ai.usage.input_tokens": 100,
   "gen_ai.usage.output_tokens": 7,
+  "gen_ai.usage.cache_read.input_tokens": 40,
 };
 
 test("every metric follows the pinned conventions, counts unsampled spans too, and can be scraped", async () => {
@@ -32,10 +35,12 @@ test("every metric follows the pinned conventions, counts unsampled spans too, a
   });
   tool.setStatus({ code: 2 });
   tool.end();
+  const call = { attributes: { "mcp.method.name": "tools/call", "gen_ai.tool.name": "refund" } };
+  for (const kind of [SpanKind.CLIENT, SpanKind.SERVER]) tracer.startSpan("tools/call refund", { ...call, kind }).end();
 
   const { resourceMetrics } = (await prometheus.metrics?.collect()) ?? { resourceMetrics: undefined };
   const metrics = resourceMetrics?.scopeMetrics.flatMap((scope) => scope.metrics) ?? [];
-  for (const [name, { unit, required }] of Object.entries(genAiMetrics)) {
+  for (const [name, { unit, required }] of Object.entries(derivedMetrics)) {
     const metric = metrics.find(({ descriptor }) => descriptor.name === name);
     expect(metric?.descriptor.unit, name).toBe(unit);
     expect(metric?.dataPoints.length, name).toBeGreaterThan(0);

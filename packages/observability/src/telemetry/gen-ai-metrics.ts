@@ -1,7 +1,14 @@
-import type { Attributes, Histogram, HrTime, MeterProvider } from "@opentelemetry/api";
-import { SpanStatusCode } from "@opentelemetry/api";
+import {
+  type Attributes,
+  type Histogram,
+  type HrTime,
+  type MeterProvider,
+  SpanKind,
+  SpanStatusCode,
+} from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
-import { type GenAiMetric, genAiMetrics } from "../conventions/gen-ai-model.ts";
+import { GEN_AI_SCHEMA_URL } from "../conventions/gen-ai-model.ts";
+import { type DerivedMetric, derivedMetrics } from "../conventions/metrics-model.ts";
 import { isInference } from "../internal/span-facts.ts";
 
 /** Bucket boundaries that the conventions ask for. */
@@ -19,17 +26,26 @@ const common = [
 
 /** Records the GenAI metrics of every finished span, exported or sampled out, so that a package need only make spans. */
 export function genAiMetricsFromSpans(provider: MeterProvider): (span: ReadableSpan) => void {
-  const meter = provider.getMeter("ashlar.observability");
-  const histogram = (name: GenAiMetric, explicitBucketBoundaries: number[]): Histogram =>
-    meter.createHistogram(name, { unit: genAiMetrics[name].unit, advice: { explicitBucketBoundaries } });
+  const meter = provider.getMeter("ashlar.observability", undefined, { schemaUrl: GEN_AI_SCHEMA_URL });
+  const histogram = (name: DerivedMetric, explicitBucketBoundaries: number[]): Histogram =>
+    meter.createHistogram(name, { unit: derivedMetrics[name].unit, advice: { explicitBucketBoundaries } });
   const usage = histogram("gen_ai.client.token.usage", tokens);
   const call = histogram("gen_ai.client.operation.duration", durations);
   const agent = histogram("gen_ai.invoke_agent.duration", durations);
   const tool = histogram("gen_ai.execute_tool.duration", durations);
+  const asked = histogram("mcp.client.operation.duration", durations);
+  const served = histogram("mcp.server.operation.duration", durations);
+  const cached = meter.createCounter("ashlar.client.cache_read.tokens", { unit: "{token}" });
   return (span) => {
+    const seconds = toSeconds(span.duration);
+    const method = span.attributes["mcp.method.name"];
+    if (typeof method === "string")
+      (span.kind === SpanKind.SERVER ? served : asked).record(
+        seconds,
+        pick(span, ["mcp.method.name", "gen_ai.tool.name", "error.type"]),
+      );
     const operation = span.attributes["gen_ai.operation.name"];
     if (typeof operation !== "string") return;
-    const seconds = toSeconds(span.duration);
     if (isInference(operation)) {
       call.record(seconds, pick(span, [...common, "error.type"]));
       const labels = pick(span, common);
@@ -39,7 +55,10 @@ export function genAiMetricsFromSpans(provider: MeterProvider): (span: ReadableS
         const count = span.attributes[`gen_ai.usage.${type}_tokens`];
         if (typeof count === "number") usage.record(count, { ...labels, "gen_ai.token.type": type });
       }
-    } else if (operation === "invoke_agent") agent.record(seconds, pick(span, ["gen_ai.agent.name", "error.type"]));
+      const read = span.attributes["gen_ai.usage.cache_read.input_tokens"];
+      if (typeof read === "number" && read > 0) cached.add(read, labels);
+    } else if (operation === "invoke_agent" || operation === "invoke_workflow")
+      agent.record(seconds, pick(span, ["gen_ai.operation.name", "gen_ai.agent.name", "error.type"]));
     else if (operation === "execute_tool")
       tool.record(seconds, pick(span, ["gen_ai.tool.name", "gen_ai.tool.type", "error.type"]));
   };

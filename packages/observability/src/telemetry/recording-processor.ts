@@ -1,6 +1,5 @@
 import { type Attributes, type Context, TraceFlags, trace } from "@opentelemetry/api";
 import type { ReadableSpan, Span, SpanProcessor } from "@opentelemetry/sdk-trace";
-import { deprecatedAttributes } from "../conventions/gen-ai-model.ts";
 import type { Redactor } from "../dialect.ts";
 import type { BoundedQueue } from "./bounded-queue.ts";
 import { isContent } from "./content.ts";
@@ -116,8 +115,17 @@ export class RecordingProcessor implements SpanProcessor {
   }
 }
 
+const olderNames = {
+  "gen_ai.system": "gen_ai.provider.name",
+  "gen_ai.usage.prompt_tokens": "gen_ai.usage.input_tokens",
+  "gen_ai.usage.completion_tokens": "gen_ai.usage.output_tokens",
+  "gen_ai.usage.cache_creation.input_tokens": "gen_ai.usage.cache_write.input_tokens",
+  "gen_ai.prompt": "gen_ai.input.messages",
+  "gen_ai.completion": "gen_ai.output.messages",
+} as const;
+
 function withOlderNames(attributes: Attributes): Attributes {
-  const copies = Object.entries(deprecatedAttributes).filter(([, now]) => attributes[now] !== undefined);
+  const copies = Object.entries(olderNames).filter(([, now]) => attributes[now] !== undefined);
   return copies.length === 0
     ? attributes
     : { ...attributes, ...Object.fromEntries(copies.map(([then, now]) => [then, attributes[now]])) };

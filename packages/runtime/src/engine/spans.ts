@@ -18,8 +18,10 @@ export async function inSpan<T>(
       return await body(span);
     } catch (error) {
       const code = (error as { code?: unknown } | undefined)?.code;
-      if (typeof code === "string") span.setAttribute("error.type", code);
-      if (!(error instanceof Error && error.name === "Suspension")) span.setStatus({ code: SpanStatusCode.ERROR });
+      if (!(error instanceof Error && error.name === "Suspension")) {
+        span.setAttribute("error.type", typeof code === "string" ? code : "_OTHER");
+        span.setStatus({ code: SpanStatusCode.ERROR });
+      }
       throw error;
     } finally {
       span.end();

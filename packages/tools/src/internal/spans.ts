@@ -9,7 +9,7 @@ export async function inSpan<T>(name: string, attributes: Attributes, body: (spa
       return await body(span);
     } catch (error) {
       const code = (error as { readonly code?: unknown } | undefined)?.code;
-      span.setAttribute("error.type", typeof code === "string" ? code : "unknown");
+      span.setAttribute("error.type", typeof code === "string" ? code : "_OTHER");
       span.setStatus({ code: SpanStatusCode.ERROR });
       throw error;
     } finally {
