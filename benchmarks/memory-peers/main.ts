@@ -1,110 +1,92 @@
 /**
  * The same job for each contender, in the same run: 10,000 records in 10 scopes, then searches by text with the same
- * trivial embedder. Ours answers lexically and by vector, fused; LangGraph's in-memory store answers by vector.
+ * trivial embedder. Each keeps its data as it does when nothing is said: on files of its own, LangGraph's in memory. None
+ * reports home.
  */
-import { Memory } from "@ashlar/memory";
-import { SqliteMemoryStore } from "@ashlar/memory/sqlite";
-import { InMemoryStore } from "@langchain/langgraph-checkpoint";
-import Database from "better-sqlite3";
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { report, round, spread } from "../support/measure.ts";
 import { randomText } from "../support/random-text.ts";
+import { ashlar } from "./ashlar.ts";
+import type { Contender } from "./contender.ts";
+import { langgraph } from "./langgraph.ts";
+import { mastra } from "./mastra.ts";
+import { mem0 } from "./mem0.ts";
 
 const SCOPES = 10;
 const RECORDS = Number(process.argv[2] ?? 10_000);
-const QUERIES = 200;
-const DIMENSIONS = 256;
+/** Searches of one turn; the contenders take turns, so that noise falls on all alike. */
+const QUERIES = 10;
+const ROUNDS = 10;
+const folder = mkdtempSync(join(tmpdir(), "ashlar-peers-"));
+process.on("exit", () => rmSync(folder, { recursive: true }));
 
-/** Hashes words into a vector: worth nothing as meaning, the same small cost for everybody. */
-function vectorOf(text: string): number[] {
-  const vector = new Array<number>(DIMENSIONS).fill(0);
-  for (const word of text.split(" ")) {
-    let hash = 0;
-    for (let at = 0; at < word.length; at++) hash = (Math.imul(hash, 31) + word.charCodeAt(at)) >>> 0;
-    const place = hash % DIMENSIONS;
-    vector[place] = (vector[place] ?? 0) + 1;
-  }
-  return vector;
-}
+const contenders: Record<string, Contender> = {
+  ashlar: ashlar(SCOPES, join(folder, "ashlar.db")),
+  mem0: await mem0(folder),
+  langgraph: langgraph(),
+  mastra: await mastra(SCOPES, join(folder, "mastra.db")),
+};
 
-interface Contender {
-  add(scope: number, texts: readonly string[]): Promise<unknown>;
-  ready(): Promise<unknown>;
-  search(scope: number, text: string): Promise<unknown>;
-}
-
-function ashlar(): Contender {
-  const embed = async (values: readonly string[]) => values.map(vectorOf);
-  const embedder = { id: "trivial", dimensions: DIMENSIONS, maxBatch: 100, embed };
-  const memory = new Memory({ store: new SqliteMemoryStore({ database: new Database(":memory:") }), embedder });
-  const context = { principal: { tenant: "bench" } };
-  return {
-    add: (scope, texts) =>
-      memory.records.createMany(
-        context,
-        `m${scope}`,
-        texts.map((text) => ({ text })),
-      ),
-    async ready() {
-      for (let scope = 0; scope < SCOPES; scope++) await memory.reembed(context, `m${scope}`);
-    },
-    search: (scope, text) => memory.search(context, `m${scope}`, { text, topK: 10, sources: ["records"] }),
-  };
-}
-
-function langgraph(): Contender {
-  const embeddings = {
-    embedQuery: async (text: string) => vectorOf(text),
-    embedDocuments: async (texts: string[]) => texts.map(vectorOf),
-  };
-  const store = new InMemoryStore({ index: { dims: DIMENSIONS, embeddings: embeddings as never, fields: ["text"] } });
-  let count = 0;
-  return {
-    async add(scope, texts) {
-      for (const text of texts) await store.put([`m${scope}`], `${count++}`, { text });
-    },
-    ready: async () => {},
-    search: (scope, text) => store.search([`m${scope}`], { query: text, limit: 10 }),
-  };
-}
-
-const contenders = { ashlar: ashlar(), langgraph: langgraph() };
-const rows: Record<string, { addPerSecond: number; coldMs: number; warmP50Ms: number; warmP99Ms: number }> = {};
+const adding: Record<string, number> = {};
 for (const [name, contender] of Object.entries(contenders)) {
   const text = randomText(3);
-  let adding = 0;
+  const start = performance.now();
+  let making = 0;
   for (let written = 0; written < RECORDS; written += 100) {
+    const made = performance.now();
     const texts = Array.from({ length: 100 }, () => text(20));
-    const start = performance.now();
+    making += performance.now() - made;
     await contender.add((written / 100) % SCOPES, texts);
-    adding += performance.now() - start;
   }
-  const embedding = performance.now();
   await contender.ready();
-  adding += performance.now() - embedding;
-  const samples: number[] = [];
+  adding[name] = performance.now() - start - making;
+  process.stderr.write(`  ${name}: ${RECORDS} records in ${Math.round(adding[name] / 1e3)} s\n`);
+}
+
+const text = randomText(5);
+const ask = async (contender: Contender, scope: number, words: string): Promise<number> => {
+  const start = performance.now();
+  const found = await contender.search(scope, words);
+  const took = performance.now() - start;
+  assert.equal(found.length, 10, "ten texts were asked for");
+  return took;
+};
+const cold: Record<string, number[]> = {};
+for (const [name, contender] of Object.entries(contenders)) {
   const first: number[] = [];
-  for (let query = 0; query < QUERIES; query++) {
-    const words = text(5);
-    const start = performance.now();
-    await contender.search(query % SCOPES, words);
-    (query < SCOPES ? first : samples).push(performance.now() - start);
+  for (let scope = 0; scope < SCOPES; scope++) first.push(await ask(contender, scope, text(5)));
+  cold[name] = first;
+}
+const warm: Record<string, number[]> = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
+for (let turn = 0; turn < ROUNDS; turn++) {
+  const queries = Array.from({ length: QUERIES }, () => text(5));
+  for (const [name, contender] of Object.entries(contenders)) {
+    for (const [index, words] of queries.entries())
+      warm[name]?.push(await ask(contender, (turn + index) % SCOPES, words));
   }
-  const { p50, p99 } = spread(samples);
-  rows[name] = {
-    addPerSecond: round((RECORDS / adding) * 1e3),
-    coldMs: round(spread(first).p50),
+  process.stderr.write(`\r  round ${turn + 1} of ${ROUNDS}`);
+}
+process.stderr.write("\n");
+
+const rows = Object.keys(contenders).map((name) => {
+  const { p50, p99 } = spread(warm[name] ?? []);
+  return {
+    contender: name,
+    addPerSecond: round((RECORDS / (adding[name] ?? Number.NaN)) * 1e3),
+    coldMs: round(spread(cold[name] ?? []).p50),
     warmP50Ms: round(p50),
     warmP99Ms: round(p99),
   };
-}
-const { ashlar: own, langgraph: peer } = rows;
-if (own === undefined || peer === undefined) throw new Error("A contender has no row.");
-report(
-  "memory-peers",
-  Object.entries(rows).map(([contender, row]) => ({ contender, ...row })),
-  {
-    ratios: { langgraph: round(peer.warmP50Ms / own.warmP50Ms) },
-    coldRatios: { langgraph: round(peer.coldMs / own.coldMs) },
-    addRatios: { langgraph: round(own.addPerSecond / peer.addPerSecond) },
-  },
-);
+});
+const [own, ...peers] = rows;
+if (own === undefined) throw new Error("There is no row of ours.");
+const ratios = (of: (peer: (typeof rows)[number]) => number) =>
+  Object.fromEntries(peers.map((peer) => [peer.contender, round(of(peer))]));
+report("memory-peers", rows, {
+  ratios: ratios((peer) => peer.warmP50Ms / own.warmP50Ms),
+  coldRatios: ratios((peer) => peer.coldMs / own.coldMs),
+  addRatios: ratios((peer) => own.addPerSecond / peer.addPerSecond),
+});

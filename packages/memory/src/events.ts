@@ -3,9 +3,10 @@ import { MemoryError } from "./errors.ts";
 import type { Branch, BranchKey, MemoryEvent, NewEvent, Turn } from "./event.ts";
 import { MOST_GROUPS, MOST_POSITIONS, textNumber } from "./internal/document-number.ts";
 import { type EventRow, eventIndexing, eventOf } from "./internal/event-row.ts";
-import { indexing, statisticsOf, unindexing } from "./internal/indexing.ts";
+import { indexing, statisticsOf, unindexing, withoutVector } from "./internal/indexing.ts";
 import { keys, under } from "./internal/keys.ts";
 import { merge } from "./internal/merge.ts";
+import { Heads } from "./internal/heads.ts";
 import { type ParsedEvent, parseBranch, parseEvent, parseLimit, scopeOf } from "./internal/parse.ts";
 import { retained } from "./internal/retention.ts";
 import { inSpan } from "./internal/spans.ts";
@@ -43,6 +44,7 @@ export interface ListEvents extends BranchKey {
 /** What happened, in the order in which it was told. */
 export class Events {
   readonly #deps: EventsDeps;
+  readonly #heads = new Heads();
 
   constructor(deps: EventsDeps) {
     this.#deps = deps;
@@ -53,15 +55,23 @@ export class Events {
     const scope = scopeOf(context, memory);
     const parsed = parseEvent(event);
     const once = context.idempotencyKey === undefined ? undefined : keys.once(`event ${context.idempotencyKey}`);
+    const at = keys.session(parsed.actor, parsed.session, parsed.branch);
+    /** One that is out of date costs a refused commit; after that the truth is read. */
+    let kept = once === undefined ? this.#heads.get(scope, at) : undefined;
     const attempt = async () => {
-      const at = keys.session(parsed.actor, parsed.session, parsed.branch);
-      const { values } = await this.#deps.store.read(scope, {
-        keys: [at, keys.definition(), ...(once === undefined ? [] : [once])],
-      });
-      const [head, definition, first] = values;
-      if (first !== undefined) return { result: await this.#first(scope, first) };
-      const nextGroup = head === undefined ? await this.#value(scope, keys.nextGroup) : undefined;
-      const { row, batch } = this.#draft(parsed, { at, head, nextGroup, definition, once });
+      let known = kept;
+      kept = undefined;
+      if (known === undefined) {
+        const { values } = await this.#deps.store.read(scope, {
+          keys: [at, keys.definition(), ...(once === undefined ? [] : [once])],
+        });
+        const [head, definition, first] = values;
+        if (first !== undefined) return { result: await this.#first(scope, first) };
+        known = { head, definition };
+      }
+      const nextGroup = known.head === undefined ? await this.#value(scope, keys.nextGroup) : undefined;
+      const { row, batch, head } = this.#draft(parsed, { ...known, at, nextGroup, once });
+      this.#heads.set(scope, at, { ...known, head });
       return { batch, result: eventOf(row) };
     };
     return inSpan("memory.append", scope, {}, () => this.#deps.transactions.run(scope, attempt));
@@ -164,7 +174,7 @@ export class Events {
       readonly definition: string | undefined;
       readonly once: string | undefined;
     },
-  ): { readonly row: EventRow; readonly batch: Batch } {
+  ): { readonly row: EventRow; readonly batch: Batch; readonly head: string } {
     const now = this.#deps.clock.now();
     const { actor, session, branch } = parsed;
     const head: Head =
@@ -186,17 +196,19 @@ export class Events {
     };
     const advanced: Head = { ...head, next: head.next + 1, lastAt: now };
     const text = eventIndexing(row);
+    const next = JSON.stringify(advanced);
     const batch = merge(
+      { expect: [{ key: keys.definition(), value: found.definition }] },
       found.head === undefined
         ? newBranch(found.at, advanced, found.nextGroup)
-        : { expect: [{ key: found.at, value: found.head }], put: [{ key: found.at, value: JSON.stringify(advanced) }] },
+        : { expect: [{ key: found.at, value: found.head }], put: [{ key: found.at, value: next }] },
       { put: placed(row) },
       text === undefined ? {} : indexing(text),
       found.once === undefined
         ? {}
         : { expect: [{ key: found.once, value: undefined }], put: [{ key: found.once, value: row.id }] },
     );
-    return { row, batch };
+    return { row, batch, head: next };
   }
 
   async #value(scope: Scope, key: string): Promise<string | undefined> {
@@ -293,12 +305,12 @@ export function removal(row: EventRow): Batch {
       expect: [{ key: keys.id(row.id), value: at }],
       delete: [
         at,
-        keys.vector("events", textNumber(row.group, row.position)),
         keys.id(row.id),
         ...(row.once === undefined ? [] : [row.once]),
         ...(row.expiresAt === undefined ? [] : [keys.expiry(row.expiresAt, row.id)]),
       ],
     },
+    withoutVector("events", textNumber(row.group, row.position)),
     text === undefined ? {} : unindexing(text),
   );
 }

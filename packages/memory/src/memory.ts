@@ -57,9 +57,9 @@ export class Memory {
     this.reflections = new Reflections({ records });
     this.extraction = new ExtractionJobs({ store, clock, events, records, strategies });
     this.lifecycle = new Lifecycle({ store, transactions, clock, ids });
-    this.transfer = new Transfer(store);
+    this.transfer = new Transfer({ store, ids });
     this.definitions = new Definitions({ store, transactions, clock });
-    this.#vectors = embedder === undefined ? undefined : new Vectors({ store, embedder });
+    this.#vectors = embedder === undefined ? undefined : new Vectors({ store, embedder, ids });
     this.#retrieval = new Retrieval({
       store,
       clock,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import type { CallContext } from "./dialect.ts";
+import type { CallContext, IdSource } from "./dialect.ts";
 import { MemoryError } from "./errors.ts";
 import { type EventRow, eventIndexing } from "./internal/event-row.ts";
 import { indexing, statisticsOf } from "./internal/indexing.ts";
@@ -31,6 +31,7 @@ const parts = [
   "version/",
 ];
 const vectors = "vector/";
+const sources = ["events", "records"] as const;
 
 const line = z.strictObject({
   key: z
@@ -45,12 +46,19 @@ const footer = z.strictObject({ end: z.literal(true), lines: z.number(), sha256:
 
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
 
+export interface TransferDeps {
+  readonly store: MemoryStore;
+  readonly ids: IdSource;
+}
+
 /** Carries a memory from one store to another, whatever they are. */
 export class Transfer {
   readonly #store: MemoryStore;
+  readonly #ids: IdSource;
 
-  constructor(store: MemoryStore) {
+  constructor({ store, ids }: TransferDeps) {
     this.#store = store;
+    this.#ids = ids;
   }
 
   /**
@@ -126,7 +134,8 @@ export class Transfer {
       if (ended) count -= 1;
     }
     if (!ended) throw damaged("is cut off");
-    await this.#store.commit(scope, merge(...waiting));
+    const anew = sources.map((source) => ({ key: keys.generation(source), value: this.#ids.next("gen") }));
+    await this.#store.commit(scope, merge(...waiting, { put: anew }));
   }
 }
 

@@ -93,6 +93,9 @@ function timer(ms: number, signal: AbortSignal | undefined): Promise<void> {
 export function uuidSource(clock: Clock = systemClock): IdSource {
   let lastMs = 0;
   let sequence = 0;
+  /** Asked for in bulk: each question to the system costs more than an id does. */
+  const pool = new Uint8Array(2_048);
+  let used = pool.length;
   return {
     next(prefix) {
       const now = clock.now();
@@ -103,7 +106,12 @@ export function uuidSource(clock: Clock = systemClock): IdSource {
         lastMs += 1;
         sequence = 0;
       }
-      const random = getRandomValues(new Uint8Array(8));
+      if (used === pool.length) {
+        getRandomValues(pool);
+        used = 0;
+      }
+      used += 8;
+      const random = pool.subarray(used - 8, used);
       random[0] = 0x80 | ((random[0] ?? 0) & 0x3f);
       const time = lastMs.toString(16).padStart(12, "0");
       return `${prefix}_${time}7${sequence.toString(16).padStart(3, "0")}${Buffer.from(random).toString("hex")}`;

@@ -1,5 +1,6 @@
 import type { Batch, Posting } from "../memory-store.ts";
 import { numberOf } from "./document-number.ts";
+import { keys } from "./keys.ts";
 import { passagesOf } from "./passages.ts";
 import { termsOf, wordsOf } from "./tokens.ts";
 
@@ -18,6 +19,15 @@ export const statisticsOf = (source: Source): readonly [passages: string, length
 ];
 export const groupLength = (group: number): string => `group.${group}`;
 
+/** How often vectors of a source changed: what was read of them holds for as long as this stands still. */
+export const vectorChanges = (source: Source): string => `${source}.vectors`;
+
+/** Takes a text's vector away, and says so. */
+export const withoutVector = (source: Source, text: number): Required<Pick<Batch, "delete" | "add">> => ({
+  delete: [keys.vector(source, text)],
+  add: [{ counter: vectorChanges(source), by: 1 }],
+});
+
 export interface Indexed {
   readonly source: Source;
   readonly group: number;
@@ -30,8 +40,15 @@ export interface Indexed {
 
 const dayName = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 
-/** `8 May 2023`, in UTC: questions about time are asked in such words. */
-export const dayOf = (at: number): string => dayName.format(at);
+const DAY = 86_400_000;
+let last = { day: Number.NaN, name: "" };
+
+/** `8 May 2023`, in UTC: questions about time are asked in such words. What is told is mostly of one day. */
+export function dayOf(at: number): string {
+  const day = Math.floor(at / DAY);
+  if (day !== last.day) last = { day, name: dayName.format(at) };
+  return last.name;
+}
 
 /** What enters the index with a text. */
 export function indexing(indexed: Indexed): Required<Pick<Batch, "post" | "add">> {

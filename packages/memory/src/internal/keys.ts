@@ -26,6 +26,8 @@ export const keys = {
   /** What a caller called a record within its namespace. */
   external: (path: readonly string[], externalId: string): string =>
     `external/${path.map((each) => `${part(each)}/`).join("")}/${part(externalId)}`,
+  /** Names the set of vectors that a scope holds: another after each time that it held none. */
+  generation: (source: string): string => `generation/${source}`,
   vectors: (source: string): string => `vector/${source}/`,
   vector: (source: string, text: number): string => `vector/${source}/${digits(text, 16)}`,
   expiry: (at: number, id: string): string => `expiry/${digits(at, 16)}/${id}`,

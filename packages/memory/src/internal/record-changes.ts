@@ -1,5 +1,5 @@
 import type { Batch, Entry } from "../memory-store.ts";
-import { indexing, unindexing } from "./indexing.ts";
+import { indexing, unindexing, withoutVector } from "./indexing.ts";
 import { keys } from "./keys.ts";
 import { merge } from "./merge.ts";
 import { type RecordRow, recordIndexing } from "./record-row.ts";
@@ -45,8 +45,9 @@ export function removing(row: RecordRow): Batch {
   return merge(
     {
       expect: [{ key: keys.id(row.id), value: at }],
-      delete: [...entries(row).map(({ key }) => key), keys.vector("records", row.ordinal)],
+      delete: entries(row).map(({ key }) => key),
     },
+    withoutVector("records", row.ordinal),
     unindexing(recordIndexing(row)),
   );
 }
@@ -57,7 +58,7 @@ export function updating(old: RecordRow, changed: RecordRow): Batch {
   if (old.text === changed.text) return moved;
   return merge(
     moved,
-    { delete: [keys.vector("records", old.ordinal)] },
+    withoutVector("records", old.ordinal),
     unindexing(recordIndexing(old)),
     indexing(recordIndexing(changed)),
   );

@@ -4,10 +4,12 @@ import { limits } from "../limits.ts";
 import type { MemoryStore, Scope } from "../memory-store.ts";
 import type { Explanation, Ranking } from "../ranking.ts";
 import type { SearchHit, SearchQuery } from "../search.ts";
-import { type Ranked, Scores } from "./bm25.ts";
+import type { BestFirst, Ranked } from "./best-first.ts";
+import { Scores } from "./bm25.ts";
 import { groupOf, positionOf, textOf } from "./document-number.ts";
 import { type EventRow, eventOf, textOfEvent } from "./event-row.ts";
 import { meets, parseFilters } from "./filters.ts";
+import { fuse } from "./fusion.ts";
 import { groupLength, type Source, speakerKey, statisticsOf, termKey } from "./indexing.ts";
 import { keys } from "./keys.ts";
 import { bytesOf, scopeOf, tooLarge } from "./parse.ts";
@@ -24,9 +26,13 @@ export interface RetrievalDeps {
 
 const MOST_TERMS = 64;
 const PAGE = 64;
+/** Rows read beyond those wanted, since some turn out to be history. */
+const SPARE = 3;
+/** How far down two rankings are fused at first; further when too few of those are what was asked for. */
+const DEPTH = 100;
 
 interface Order {
-  readonly ranked: readonly Ranked[];
+  readonly ranked: BestFirst;
   explain(text: number): Explanation;
 }
 
@@ -64,32 +70,54 @@ export class Retrieval {
     const lexical = await (source === "events"
       ? this.#rankEvents(scope, terms, query.text)
       : this.#rankRecords(scope, terms));
-    const { explain } = lexical;
-    const { ranked, ranks } =
-      vectors === undefined
-        ? { ...lexical, ranks: new Map<number, number>() }
-        : await vectors.fuse(scope, source, query.text, lexical.ranked, signal);
-    const hits: SearchHit[] = [];
-    const step = Math.min(PAGE, topK + 6);
-    for (let start = 0; start < ranked.length && hits.length < topK; start += step) {
-      const page = ranked.slice(start, start + step);
+    const near = await vectors?.near(scope, source, query.text, signal);
+    const chosen = near === undefined ? undefined : { lexical: [] as Ranked[], near: [] as Ranked[] };
+    const rows = new Map<number, string | undefined>();
+    for (;;) {
+      if (chosen !== undefined && near !== undefined) {
+        const deeper = Math.max(DEPTH, 3 * chosen.near.length);
+        chosen.lexical.push(...lexical.ranked.take(deeper));
+        chosen.near.push(...near.take(deeper));
+      }
+      const ranked = chosen === undefined ? lexical.ranked : fuse(chosen.lexical, chosen.near);
+      const hits = await this.#hits(scope, source, query, { ranked, topK, rows });
+      const exhausted = near === undefined || near.left + lexical.ranked.left === 0;
+      if (hits.length < topK && !exhausted) continue;
+      if (query.explain !== true) return hits.map(({ hit }) => hit);
+      const ranks = new Map(chosen?.near.map(({ text }, rank) => [text, { vectorRank: rank + 1 }]));
+      return hits.map(({ hit, text }) => ({ ...hit, explanation: { ...lexical.explain(text), ...ranks.get(text) } }));
+    }
+  }
+
+  /** Reads rows best first until enough of them are what was asked for. */
+  async #hits(
+    scope: Scope,
+    source: Source,
+    query: SearchQuery,
+    {
+      ranked,
+      topK,
+      rows,
+    }: { readonly ranked: BestFirst; readonly topK: number; readonly rows: Map<number, string | undefined> },
+  ): Promise<readonly { readonly text: number; readonly hit: SearchHit }[]> {
+    const hits: { text: number; hit: SearchHit }[] = [];
+    while (hits.length < topK && ranked.left > 0) {
+      const page = ranked.take(Math.min(PAGE, topK - hits.length + SPARE));
+      const unread = page.filter(({ text }) => !rows.has(text));
       const { values } = await this.#deps.store.read(scope, {
-        keys: page.map(({ text }) =>
+        keys: unread.map(({ text }) =>
           source === "events" ? keys.event(groupOf(text), positionOf(text)) : keys.record(positionOf(text)),
         ),
       });
-      page.forEach((each, index) => {
-        const value = values[index];
-        if (value === undefined || hits.length >= topK) return;
-        const hit = source === "events" ? this.#event(value, each, query) : this.#record(value, each, query);
-        if (hit !== undefined) {
-          hits.push(
-            query.explain === true
-              ? { ...hit, explanation: { ...explain(each.text), ...vectorRank(ranks, each.text) } }
-              : hit,
-          );
-        }
+      unread.forEach(({ text }, index) => {
+        rows.set(text, values[index]);
       });
+      for (const each of page) {
+        const value = rows.get(each.text);
+        if (value === undefined || hits.length >= topK) continue;
+        const hit = source === "events" ? this.#event(value, each, query) : this.#record(value, each, query);
+        if (hit !== undefined) hits.push({ text: each.text, hit });
+      }
     }
     return hits;
   }
@@ -158,11 +186,6 @@ export class Retrieval {
     const record = knownAt(row, asOf);
     return { source: "records", id: row.id, text: row.text, score, at: row.validFrom, record };
   }
-}
-
-function vectorRank(ranks: ReadonlyMap<number, number>, text: number): { readonly vectorRank?: number } {
-  const rank = ranks.get(text);
-  return rank === undefined ? {} : { vectorRank: rank };
 }
 
 function interleave(lists: readonly (readonly SearchHit[])[]): SearchHit[] {

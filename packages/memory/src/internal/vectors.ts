@@ -1,37 +1,43 @@
-import { z } from "zod";
+import type { IdSource } from "../dialect.ts";
 import type { Embedder } from "../embedder.ts";
 import { MemoryError } from "../errors.ts";
 import type { Batch, Entry, MemoryStore, Scope } from "../memory-store.ts";
-import type { Ranked } from "./bm25.ts";
+import { BestFirst } from "./best-first.ts";
 import { textNumber } from "./document-number.ts";
 import { type EventRow, textOfEvent } from "./event-row.ts";
-import type { Source } from "./indexing.ts";
+import { type Source, vectorChanges } from "./indexing.ts";
 import { keys, under } from "./keys.ts";
+import { VectorTable } from "./nearest.ts";
 import type { RecordRow } from "./record-row.ts";
 
-/** Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009) with its published constant. */
-const FUSION = 60;
-const NEAREST = 200;
 const PAGE = 500;
+/** Most scopes whose vectors are kept in memory; the one filled longest ago goes first. */
+const MATRICES = 32;
 
-interface Matrix {
-  readonly version: number;
-  readonly texts: readonly number[];
-  /** One after the other, each of unit length. */
-  readonly vectors: Float32Array;
+export interface VectorsDeps {
+  readonly store: MemoryStore;
+  readonly embedder: Embedder;
+  readonly ids: IdSource;
 }
 
-const row = z.object({ model: z.string(), data: z.string() });
+interface Matrix {
+  /** Of the scope's vectors when they were read: which set, and how often it had changed. */
+  readonly state: string;
+  readonly texts: readonly number[];
+  readonly table: VectorTable;
+}
 
 /** Vectors as rows beside what they stand for; scored here, in the same arithmetic over every store. */
 export class Vectors {
   readonly #store: MemoryStore;
   readonly #embedder: Embedder;
+  readonly #ids: IdSource;
   readonly #matrices = new Map<string, Matrix>();
 
-  constructor({ store, embedder }: { readonly store: MemoryStore; readonly embedder: Embedder }) {
+  constructor({ store, embedder, ids }: VectorsDeps) {
     this.#store = store;
     this.#embedder = embedder;
+    this.#ids = ids;
   }
 
   get embedderId(): string {
@@ -52,31 +58,17 @@ export class Vectors {
     }
   }
 
-  /** The ranking with the nearest vectors taken in; unchanged when there are none of this model. */
-  async fuse(
+  /** All texts by nearness to the query, of a source; `undefined` when none has a vector of this model. */
+  async near(
     scope: Scope,
     source: Source,
     query: string,
-    ranked: readonly Ranked[],
     signal: AbortSignal | undefined,
-  ): Promise<{ readonly ranked: readonly Ranked[]; readonly ranks: ReadonlyMap<number, number> }> {
-    const { texts, vectors } = await this.#matrix(scope, source);
-    if (texts.length === 0) return { ranked, ranks: new Map() };
+  ): Promise<BestFirst | undefined> {
+    const { texts, table } = await this.#matrix(scope, source);
+    if (texts.length === 0) return undefined;
     const [asked] = await this.#ask([query], "query", signal);
-    const near = nearest(texts, vectors, asked as Float32Array);
-    const ranks = new Map(near.map((text, rank) => [text, rank + 1]));
-    const scores = new Map<number, number>();
-    /** Beyond the depth of the vectors nothing can rise: these follow in their own order. */
-    const rest: Ranked[] = [];
-    ranked.forEach(({ text }, index) => {
-      const score = 1 / (FUSION + index + 1);
-      if (index < NEAREST || ranks.has(text)) scores.set(text, score);
-      else rest.push({ text, score });
-    });
-    for (const [text, rank] of ranks) scores.set(text, (scores.get(text) ?? 0) + 1 / (FUSION + rank));
-    const fused = [...scores].map(([text, score]) => ({ text, score }));
-    fused.sort((a, b) => b.score - a.score || b.text - a.text);
-    return { ranked: [...fused, ...rest], ranks };
+    return new BestFirst(texts, table.scores(asked as Float32Array));
   }
 
   async #page(
@@ -95,7 +87,10 @@ export class Vectors {
         text: source === "events" ? textOfEvent(stored) : stored.text,
       };
     });
-    const { values } = await this.#store.read(scope, { keys: places.map(({ at }) => at) });
+    const { values } = await this.#store.read(scope, {
+      keys: [...places.map(({ at }) => at), keys.generation(source)],
+    });
+    const generation = values.at(-1);
     const missing = places.filter(({ text }, index) => {
       const found = values[index];
       return (
@@ -110,10 +105,14 @@ export class Vectors {
     );
     const batch: Batch = {
       expect: missing.map(({ key, value }) => ({ key, value })),
-      put: missing.map(({ at }, index) => ({
-        key: at,
-        value: stored(this.#embedder.id, vectors[index] as Float32Array),
-      })),
+      put: [
+        ...missing.map(({ at }, index) => ({
+          key: at,
+          value: stored(this.#embedder.id, vectors[index] as Float32Array),
+        })),
+        ...(generation === undefined ? [{ key: keys.generation(source), value: this.#ids.next("gen") }] : []),
+      ],
+      add: [{ counter: vectorChanges(source), by: 1 }],
     };
     return (await this.#store.commit(scope, batch)) ? missing.length : 0;
   }
@@ -136,18 +135,23 @@ export class Vectors {
 
   async #matrix(scope: Scope, source: Source): Promise<Matrix> {
     const name = JSON.stringify([scope.tenant, scope.memory, source]);
-    const version = await this.#store.version(scope);
+    const { values, counters } = await this.#store.read(scope, {
+      keys: [keys.generation(source)],
+      counters: [vectorChanges(source)],
+    });
+    const state = JSON.stringify([values, counters]);
     const kept = this.#matrices.get(name);
-    if (kept?.version === version) return kept;
+    if (kept?.state === state) return kept;
+    const { dimensions, id } = this.#embedder;
     const texts: number[] = [];
     const vectors: Float32Array[] = [];
     const { from, to } = under(keys.vectors(source));
     for (let next = from; ; ) {
       const entries = await this.#store.scan(scope, { from: next, to, limit: PAGE });
       for (const { key, value } of entries) {
-        const { model, data } = row.parse(JSON.parse(value));
+        const { model, data } = JSON.parse(value) as { readonly model: string; readonly data: string };
         const bytes = Buffer.from(data, "base64");
-        if (model !== this.#embedder.id || bytes.length !== 4 * this.#embedder.dimensions) continue;
+        if (model !== id || bytes.length !== 4 * dimensions) continue;
         texts.push(Number(key.slice(keys.vectors(source).length)));
         vectors.push(new Float32Array(new Uint8Array(bytes).buffer));
       }
@@ -155,16 +159,11 @@ export class Vectors {
       if (last === undefined || entries.length < PAGE) break;
       next = `${last.key}!`;
     }
-    const { dimensions } = this.#embedder;
-    const flat = new Float32Array(vectors.length * dimensions);
-    vectors.forEach((vector, index) => {
-      flat.set(vector, index * dimensions);
-    });
-    const matrix = { version, texts, vectors: flat };
+    const matrix = { state, texts, table: new VectorTable(vectors, dimensions) };
     this.#matrices.delete(name);
     this.#matrices.set(name, matrix);
     const [oldest] = this.#matrices.keys();
-    if (this.#matrices.size > 32 && oldest !== undefined) this.#matrices.delete(oldest);
+    if (this.#matrices.size > MATRICES && oldest !== undefined) this.#matrices.delete(oldest);
     return matrix;
   }
 }
@@ -172,34 +171,7 @@ export class Vectors {
 const stored = (model: string, vector: Float32Array): string =>
   JSON.stringify({ model, data: Buffer.from(vector.buffer).toString("base64") });
 
-/** The texts of the highest scores, best first; of equal scores the later text. */
-function nearest(texts: readonly number[], vectors: Float32Array, asked: Float32Array): number[] {
-  const scores = new Float64Array(texts.length);
-  for (let index = 0; index < scores.length; index++) scores[index] = dot(asked, vectors, index * asked.length);
-  const least = scores.slice().sort().at(-NEAREST) ?? Number.NEGATIVE_INFINITY;
-  const near: Ranked[] = [];
-  scores.forEach((score, index) => {
-    if (score >= least) near.push({ text: texts[index] as number, score });
-  });
-  near.sort((a, b) => b.score - a.score || b.text - a.text);
-  return near.slice(0, NEAREST).map(({ text }) => text);
-}
-
-/** In four sums, so that the processor need not wait for one. */
-function dot(a: Float32Array, b: Float32Array, offset = 0): number {
-  let [first, second, third, fourth] = [0, 0, 0, 0];
-  let at = 0;
-  for (; at + 3 < a.length; at += 4) {
-    first += (a[at] as number) * (b[offset + at] as number);
-    second += (a[at + 1] as number) * (b[offset + at + 1] as number);
-    third += (a[at + 2] as number) * (b[offset + at + 2] as number);
-    fourth += (a[at + 3] as number) * (b[offset + at + 3] as number);
-  }
-  for (; at < a.length; at++) first += (a[at] as number) * (b[offset + at] as number);
-  return first + second + (third + fourth);
-}
-
 function unit(vector: Float32Array): Float32Array {
-  const length = Math.sqrt(dot(vector, vector));
+  const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
   return length === 0 ? vector : vector.map((value) => value / length);
 }

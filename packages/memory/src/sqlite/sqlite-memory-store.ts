@@ -1,6 +1,7 @@
 import { MemoryError } from "../errors.ts";
 import { migrate, NewerSchemaError, type SqliteDatabase, type SqliteStatement } from "../internal/sqlite.ts";
 import type { Batch, Entry, Found, Lookup, MemoryStore, PostingList, Range, Scope } from "../memory-store.ts";
+import { PostingCache } from "./posting-cache.ts";
 import { schema } from "./schema.ts";
 
 export interface SqliteMemoryStoreDeps {
@@ -15,6 +16,7 @@ export class SqliteMemoryStore implements MemoryStore {
   readonly #commit: (scope: Scope, batch: Batch) => boolean;
   readonly #read: (scope: Scope, lookup: Lookup) => Found;
   readonly #ids = new Map<string, number>();
+  readonly #postings = new PostingCache();
   #closed = false;
 
   constructor({ database }: SqliteMemoryStoreDeps) {
@@ -31,7 +33,8 @@ export class SqliteMemoryStore implements MemoryStore {
   }
 
   async read(scope: Scope, lookup: Lookup): Promise<Found> {
-    return this.#guard(() => this.#read(scope, lookup));
+    const alone = (lookup.keys?.length ?? 0) + (lookup.counters?.length ?? 0) === 1 && lookup.terms === undefined;
+    return this.#guard(() => (alone ? this.#look(scope, lookup) : this.#read(scope, lookup)));
   }
 
   async scan(scope: Scope, { from, to, limit, reverse = false }: Range): Promise<readonly Entry[]> {
@@ -82,8 +85,7 @@ export class SqliteMemoryStore implements MemoryStore {
     const statements = this.#statements;
     const known = this.#id(scope);
     for (const { key, value } of batch.expect ?? []) {
-      const row = statements.value.get(known, key) as { value: string } | undefined;
-      if (row?.value !== value) return false;
+      if (statements.value.get(known, key) !== value) return false;
     }
     const id = known ?? this.#register(scope);
     for (const key of batch.delete ?? []) statements.delete.run(id, key);
@@ -98,12 +100,16 @@ export class SqliteMemoryStore implements MemoryStore {
   }
 
   #look(scope: Scope, { keys = [], counters = [], terms = [] }: Lookup): Found {
-    const { value, counter, postings } = this.#statements;
+    const { value, counter, postings, version } = this.#statements;
     const id = this.#id(scope);
+    const now = id === undefined || terms.length === 0 ? undefined : (version.get(id) as number);
+    const list = (term: string) => flatten(postings.all(id, term) as [number, number, number][]);
     return {
-      values: keys.map((key) => (value.get(id, key) as { value: string } | undefined)?.value),
-      counters: counters.map((name) => (counter.get(id, name) as { value: number } | undefined)?.value ?? 0),
-      postings: terms.map((term) => flatten(postings.all(id, term) as [number, number, number][])),
+      values: keys.map((key) => value.get(id, key) as string | undefined),
+      counters: counters.map((name) => (counter.get(id, name) as number | undefined) ?? 0),
+      postings: terms.map((term) =>
+        id === undefined || now === undefined ? [] : this.#postings.list(id, term, now, () => list(term)),
+      ),
     };
   }
 
@@ -137,10 +143,9 @@ function flatten(rows: readonly (readonly [number, number, number])[]): PostingL
 type Statements = ReturnType<typeof prepare>;
 
 function prepare(database: SqliteDatabase) {
-  const raw = (source: string): SqliteStatement => {
-    const statement = database.prepare(source);
-    return (statement as SqliteStatement & { raw(): SqliteStatement }).raw();
-  };
+  type Shaped = SqliteStatement & { raw(): SqliteStatement; pluck(): SqliteStatement };
+  const raw = (source: string): SqliteStatement => (database.prepare(source) as Shaped).raw();
+  const pluck = (source: string): SqliteStatement => (database.prepare(source) as Shaped).pluck();
   const range = "SELECT key, value FROM memory_entries WHERE scope = ? AND key >= ? AND key < ? ORDER BY key";
   return {
     scope: database.prepare("SELECT id, version FROM memory_scopes WHERE tenant = ? AND memory = ?"),
@@ -149,9 +154,10 @@ function prepare(database: SqliteDatabase) {
        AND EXISTS (SELECT 1 FROM memory_entries WHERE scope = id) ORDER BY tenant, memory LIMIT ?`,
     ),
     register: database.prepare("INSERT INTO memory_scopes (tenant, memory) VALUES (?, ?)"),
+    version: pluck("SELECT version FROM memory_scopes WHERE id = ?"),
     touch: database.prepare("UPDATE memory_scopes SET version = version + 1 WHERE id = ?"),
-    value: database.prepare("SELECT value FROM memory_entries WHERE scope = ? AND key = ?"),
-    counter: database.prepare("SELECT value FROM memory_counters WHERE scope = ? AND counter = ?"),
+    value: pluck("SELECT value FROM memory_entries WHERE scope = ? AND key = ?"),
+    counter: pluck("SELECT value FROM memory_counters WHERE scope = ? AND counter = ?"),
     postings: raw(
       "SELECT document, frequency, length FROM memory_postings WHERE scope = ? AND term = ? ORDER BY document",
     ),
