@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { CallContext, Clock, IdSource, Page } from "./dialect.ts";
 import { MemoryError } from "./errors.ts";
 import { part, under } from "./internal/keys.ts";
-import { bytesOf, parse, parseCursor, parseLimit, scopeOf, tooLarge } from "./internal/parse.ts";
+import { bytesOf, parse, parseCursor, scopeOf, tooLarge } from "./internal/parse.ts";
 import type { Transactions } from "./internal/transactions.ts";
 import { limits } from "./limits.ts";
 import type { MemoryStore, Scope } from "./memory-store.ts";
@@ -40,7 +40,28 @@ const path = z
   .string()
   .max(1_024)
   .regex(/^(\/[^/\p{Cc}\p{Surrogate}]{1,255})+$/u, "is an absolute path of names, such as /notes/ada.md")
-  .refine((value) => !value.split("/").some((name) => name === "." || name === ".."), "has no `.` or `..`");
+  .refine((value) => !value.split("/").some((name) => name === "." || name === ".."), "has no `.` or `..`")
+  .refine(
+    (value) => /\p{Surrogate}/u.test(value) || encodeURIComponent(value).length <= 2_000,
+    "has over 2,000 characters when percent-encoded",
+  );
+
+const listed = z.strictObject({
+  prefix: z
+    .string()
+    .max(1_024)
+    .regex(/^\/[^\p{Cc}\p{Surrogate}]*$/u, "begins with a slash, such as /notes/")
+    .exactOptional(),
+  depth: z.int().min(1).or(z.literal(Number.POSITIVE_INFINITY)).exactOptional(),
+  limit: z.int().min(1).max(1_000).exactOptional(),
+  cursor: z.string().exactOptional(),
+});
+const written = z.strictObject({
+  path,
+  text: z.string(),
+  ifSha256: z.string().nullable().exactOptional(),
+});
+const deleted = z.strictObject({ path, ifSha256: z.string().exactOptional() });
 
 /** Text files by path, each write a version that stays. */
 export class Documents {
@@ -60,11 +81,10 @@ export class Documents {
     document: { readonly path: string; readonly text: string; readonly ifSha256?: string | null },
   ): Promise<MemoryDocument> {
     const scope = scopeOf(context, memory);
-    const at = parse(path, document.path, "path");
-    const text = parse(z.string(), document.text, "document");
+    const { path: at, text, ifSha256 } = parse(written, document, "document");
     if (bytesOf(text) > limits.documentBytes) throw tooLarge("The document", bytesOf(text), limits.documentBytes);
     const sha256 = createHash("sha256").update(text).digest("hex");
-    return this.#change(scope, at, document.ifSha256, (version, change) => {
+    return this.#change(scope, at, ifSha256, (version, change) => {
       const now = this.#deps.clock.now();
       const next: MemoryDocument = { path: at, text, sha256, version, writtenAt: now };
       return {
@@ -87,8 +107,8 @@ export class Documents {
     memory: string,
     document: { readonly path: string; readonly ifSha256?: string },
   ): Promise<void> {
-    const at = parse(path, document.path, "path");
-    await this.#change(scopeOf(context, memory), at, document.ifSha256, (version, change) => {
+    const { path: at, ifSha256 } = parse(deleted, document, "document");
+    await this.#change(scopeOf(context, memory), at, ifSha256, (version, change) => {
       if (change === "created") throw new MemoryError("MEMORY_NOT_FOUND", "There is no document at that path.");
       const now = this.#deps.clock.now();
       return {
@@ -110,8 +130,7 @@ export class Documents {
       readonly cursor?: string;
     } = {},
   ): Promise<Page<Omit<MemoryDocument, "text">>> {
-    const { prefix = "/", depth = Number.POSITIVE_INFINITY, limit = 100, cursor } = query;
-    parseLimit(limit);
+    const { prefix = "/", depth = Number.POSITIVE_INFINITY, limit = 100, cursor } = parse(listed, query, "query");
     const names = prefix.split("/").filter((name) => name !== "");
     const bounds = under(`document/${names.map((name) => `${part(name)}/`).join("")}`);
     const items: { key: string; document: Omit<MemoryDocument, "text"> }[] = [];

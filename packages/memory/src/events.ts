@@ -1,13 +1,16 @@
 import type { CallContext, Clock, IdSource, Page } from "./dialect.ts";
 import { MemoryError } from "./errors.ts";
 import type { Branch, BranchKey, MemoryEvent, NewEvent, Turn } from "./event.ts";
+import type { Filter } from "./filter.ts";
 import { MOST_GROUPS, MOST_POSITIONS, textNumber } from "./internal/document-number.ts";
 import { type EventRow, eventIndexing, eventOf } from "./internal/event-row.ts";
+import { meets } from "./internal/filters.ts";
+import { Heads } from "./internal/heads.ts";
 import { indexing, statisticsOf, unindexing, withoutVector } from "./internal/indexing.ts";
 import { keys, under } from "./internal/keys.ts";
 import { merge } from "./internal/merge.ts";
-import { Heads } from "./internal/heads.ts";
-import { type ParsedEvent, parseBranch, parseEvent, parseLimit, scopeOf } from "./internal/parse.ts";
+import { onceOf, type ParsedEvent, parseBranch, parseCursor, parseEvent, parseId, scopeOf } from "./internal/parse.ts";
+import { parseListBranches, parseListEvents } from "./internal/parse-queries.ts";
 import { retained } from "./internal/retention.ts";
 import { inSpan } from "./internal/spans.ts";
 import type { Transactions } from "./internal/transactions.ts";
@@ -39,6 +42,8 @@ export interface ListEvents extends BranchKey {
   /** By `at`: from inclusive, before exclusive. */
   readonly from?: number;
   readonly before?: number;
+  /** All of them must hold. */
+  readonly filters?: readonly Filter[];
 }
 
 /** What happened, in the order in which it was told. */
@@ -54,7 +59,7 @@ export class Events {
   async append(context: CallContext, memory: string, event: NewEvent | Turn): Promise<MemoryEvent> {
     const scope = scopeOf(context, memory);
     const parsed = parseEvent(event);
-    const once = context.idempotencyKey === undefined ? undefined : keys.once(`event ${context.idempotencyKey}`);
+    const once = onceOf(context, "event");
     const at = keys.session(parsed.actor, parsed.session, parsed.branch);
     /** One that is out of date costs a refused commit; after that the truth is read. */
     let kept = once === undefined ? this.#heads.get(scope, at) : undefined;
@@ -78,30 +83,31 @@ export class Events {
   }
 
   async get(context: CallContext, memory: string, id: string): Promise<MemoryEvent | undefined> {
-    const row = await this.#find(scopeOf(context, memory), id);
+    const row = await this.#find(scopeOf(context, memory), parseId(id));
     return row === undefined || this.#expired(row) ? undefined : eventOf(row);
   }
 
   async list(context: CallContext, memory: string, query: ListEvents): Promise<Page<MemoryEvent>> {
     const scope = scopeOf(context, memory);
-    const branch = parseBranch(query);
-    const { limit = 100, reverse = false, cursor, withParents = true, after, from = 0, before = Infinity } = query;
-    parseLimit(limit);
-    const segments = await this.#segments(scope, branch, withParents);
+    const { actor, session, branch = "main", ...asked } = parseListEvents(query);
+    const { limit = 100, reverse = false, cursor, withParents = true, after, filters = [] } = asked;
+    const { from = 0, before = Number.POSITIVE_INFINITY } = asked;
+    const segments = await this.#segments(scope, { actor, session, branch }, withParents);
     if (reverse) segments.reverse();
+    const runs = segments.map(({ group, until }) => {
+      return { from: keys.event(group, (after ?? -1) + 1), to: keys.event(group, until) };
+    });
+    const begin = cursor === undefined ? 0 : runs.findIndex((run) => cursor >= run.from && cursor < run.to);
+    if (begin === -1) parseCursor(cursor, { from: "", to: "" });
     const items: EventRow[] = [];
-    let passed = cursor;
-    for (const { group, until } of segments) {
-      const bounds = { from: keys.event(group, (after ?? -1) + 1), to: keys.event(group, until) };
-      if (passed !== undefined && !within(passed, bounds)) continue;
-      let range = passed === undefined ? bounds : past(passed, bounds, reverse);
-      passed = undefined;
+    for (const [index, run] of runs.slice(begin).entries()) {
+      let range = cursor === undefined || index > 0 ? run : past(cursor, run, reverse);
       for (;;) {
-        const want = limit + 1 - items.length;
+        const want = filters.length === 0 ? limit + 1 - items.length : limit + 1;
         const entries = await this.#deps.store.scan(scope, { ...range, limit: want, reverse });
         for (const { value } of entries) {
           const row = JSON.parse(value) as EventRow;
-          if (row.at >= from && row.at < before && !this.#expired(row)) items.push(row);
+          if (row.at >= from && row.at < before && !this.#expired(row) && meets(row, filters)) items.push(row);
         }
         const last = entries.at(-1);
         if (last === undefined || entries.length < want || items.length > limit) break;
@@ -124,8 +130,9 @@ export class Events {
     { from, branch }: { readonly from: string; readonly branch: string },
   ): Promise<Branch> {
     const scope = scopeOf(context, memory);
+    const origin = parseId(from);
     return this.#deps.transactions.run(scope, async () => {
-      const source = await this.#find(scope, from);
+      const source = await this.#find(scope, origin);
       if (source === undefined) throw new MemoryError("MEMORY_NOT_FOUND", "There is no event to fork from by that id.");
       const key = parseBranch({ actor: source.actor, session: source.session, branch });
       const at = keys.session(key.actor, key.session, key.branch);
@@ -144,23 +151,39 @@ export class Events {
     });
   }
 
-  /** The branches of one actor's sessions, or of one session. */
+  /** The branches of everybody's sessions, of one actor's, or of one session. */
   async branches(
     context: CallContext,
     memory: string,
-    { actor, session, limit = 1_000 }: { readonly actor: string; readonly session?: string; readonly limit?: number },
-  ): Promise<readonly Branch[]> {
+    query: {
+      readonly actor?: string;
+      readonly session?: string;
+      readonly limit?: number;
+      readonly cursor?: string;
+    } = {},
+  ): Promise<Page<Branch>> {
     const scope = scopeOf(context, memory);
-    const range = under(`${keys.session(actor, session)}/`);
-    const entries = await this.#deps.store.scan(scope, { ...range, limit });
-    return entries.map(({ value }) => branchOf(JSON.parse(value) as Head));
+    const { actor, session, limit = 100, cursor } = parseListBranches(query);
+    if (actor === undefined && session !== undefined) {
+      throw new MemoryError("MEMORY_INVALID", "A session is of an actor: name that too.");
+    }
+    const bounds = under(actor === undefined ? "session/" : `${keys.session(actor, session)}/`);
+    const range = { from: parseCursor(cursor, bounds), to: bounds.to };
+    const entries = await this.#deps.store.scan(scope, { ...range, limit: limit + 1 });
+    const page = entries.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      items: page.map(({ value }) => branchOf(JSON.parse(value) as Head)),
+      ...(entries.length > limit && last !== undefined ? { cursor: last.key } : {}),
+    };
   }
 
   /** False when there was nothing to delete. */
   async delete(context: CallContext, memory: string, id: string): Promise<boolean> {
     const scope = scopeOf(context, memory);
+    const named = parseId(id);
     return this.#deps.transactions.run<boolean>(scope, async () => {
-      const row = await this.#find(scope, id);
+      const row = await this.#find(scope, named);
       return row === undefined ? { result: false } : { batch: removal(row), result: true };
     });
   }
@@ -254,9 +277,6 @@ export class Events {
     return expiresAt !== undefined && expiresAt <= this.#deps.clock.now();
   }
 }
-
-const within = (key: string, { from, to }: { readonly from: string; readonly to: string }): boolean =>
-  key >= from && key < to;
 
 /** What of a range lies beyond a key that was read. */
 const past = (key: string, range: { readonly from: string; readonly to: string }, reverse: boolean) =>

@@ -1,10 +1,13 @@
+import { z } from "zod";
 import type { MemoryDefinition } from "./definition.ts";
 import type { CallContext, Clock } from "./dialect.ts";
 import { MemoryError } from "./errors.ts";
+import type { Branch, BranchKey } from "./event.ts";
 import type { Events } from "./events.ts";
 import type { Strategy } from "./extractor.ts";
 import { keys, part, under } from "./internal/keys.ts";
-import { scopeOf } from "./internal/parse.ts";
+import { name, parse, scopeOf } from "./internal/parse.ts";
+import { everything } from "./internal/scanning.ts";
 import type { MemoryStore, Scope } from "./memory-store.ts";
 import type { MemoryRecord, NewRecord } from "./record.ts";
 import type { Records } from "./records.ts";
@@ -38,6 +41,12 @@ export interface ExtractionJob {
   readonly error?: string;
 }
 
+/** Whose sessions. Default everybody's. */
+interface Who {
+  readonly actor?: string;
+}
+const someone = z.strictObject({ actor: name.exactOptional() });
+
 export interface ExtractionReport {
   readonly windows: number;
   readonly created: number;
@@ -58,18 +67,22 @@ export class ExtractionJobs {
     if (new Set(ids).size !== ids.length) throw new MemoryError("MEMORY_INVALID", "Two strategies have the same id.");
   }
 
-  /** Works on what was appended to an actor's sessions since the last run. Call it from a schedule or after a session. */
-  async run(context: CallContext, memory: string, { actor }: { readonly actor: string }): Promise<ExtractionReport> {
+  /**
+   * Works on what was appended since the last run, to one actor's sessions or to everybody's. Call it from a schedule or
+   * after a session.
+   */
+  async run(context: CallContext, memory: string, who: Who = {}): Promise<ExtractionReport> {
     const scope = scopeOf(context, memory);
+    const { actor } = parse(someone, who, "actor");
     const report = { windows: 0, created: 0, superseded: 0, failed: 0 };
     const { values } = await this.#deps.store.read(scope, { keys: [keys.definition()] });
     const defined = values[0] === undefined ? undefined : (JSON.parse(values[0]) as MemoryDefinition).strategies;
-    for (const branch of await this.#deps.events.branches(context, memory, { actor })) {
+    for await (const branch of this.#branches(context, memory, actor)) {
       for (const strategy of this.#deps.strategies) {
         if (strategy.memories?.includes(memory) === false || defined?.includes(strategy.id) === false) continue;
-        const job = { strategy: strategy.id, actor, session: branch.session, branch: branch.branch };
+        const names = { actor: branch.actor, session: branch.session, branch: branch.branch };
         for (;;) {
-          const done = await this.#window(context, memory, scope, strategy, job);
+          const done = await this.#window(context, memory, scope, strategy, { strategy: strategy.id, ...names });
           if (done === undefined) break;
           report.windows += 1;
           report.created += done.created;
@@ -82,22 +95,22 @@ export class ExtractionJobs {
     return report;
   }
 
-  /** Every job of an actor, with its state. */
-  async list(
-    context: CallContext,
-    memory: string,
-    { actor }: { readonly actor: string },
-  ): Promise<readonly ExtractionJob[]> {
-    const range = under(`job/${part(actor)}/`);
-    const entries = await this.#deps.store.scan(scopeOf(context, memory), { ...range, limit: 10_000 });
+  /** Every job, of one actor or of all, with its state. */
+  async list(context: CallContext, memory: string, who: Who = {}): Promise<readonly ExtractionJob[]> {
+    const { actor } = parse(someone, who, "actor");
+    const entries = await everything(
+      this.#deps.store,
+      scopeOf(context, memory),
+      under(actor === undefined ? "job/" : `job/${part(actor)}/`),
+    );
     return entries.map(({ value }) => JSON.parse(value) as ExtractionJob);
   }
 
   /** Lets failed jobs be tried again; returns how many. */
-  async redrive(context: CallContext, memory: string, { actor }: { readonly actor: string }): Promise<number> {
+  async redrive(context: CallContext, memory: string, who: Who = {}): Promise<number> {
     const scope = scopeOf(context, memory);
     let count = 0;
-    for (const job of await this.list(context, memory, { actor })) {
+    for (const job of await this.list(context, memory, who)) {
       if (job.state !== "failed") continue;
       if (await this.#save(scope, job, { ...job, state: "pending", attempts: 0 })) count += 1;
     }
@@ -116,8 +129,11 @@ export class ExtractionJobs {
     const now = this.#deps.clock.now();
     if (found?.state === "failed" || (found?.state === "running" && (found.leaseUntil ?? 0) > now)) return undefined;
     const job: ExtractionJob = found ?? { ...names, state: "pending", next: 0, attempts: 0 };
+    const { actor, session, branch } = names;
     const { items: events } = await this.#deps.events.list(context, memory, {
-      ...names,
+      actor,
+      session,
+      branch,
       withParents: false,
       limit: WINDOW,
       after: job.next - 1,
@@ -126,26 +142,29 @@ export class ExtractionJobs {
     if (last === undefined) return undefined;
     const running: ExtractionJob = { ...job, state: "running", leaseUntil: now + LEASE_MS };
     if (!(await this.#save(scope, found, running))) return undefined;
+    const { signal } = context;
     try {
-      const { signal } = context;
-      const namespace = resolve(strategy, names.actor, names.session);
-      const { actor, session, branch } = names;
-      const records = await this.#current(context, memory, namespace);
-      const window = { context, memory, actor, session, branch, events, records };
+      const namespace = resolve(strategy, { actor, session, branch });
+      const current = await this.#current(context, memory, namespace);
+      const window = { context, memory, actor, session, branch, events, records: current };
       const extractions = await strategy.extractor.extract(window, signal === undefined ? {} : { signal });
       const result = { created: 0, superseded: 0, failed: 0 };
       for (const extraction of extractions) {
         const evidence = extraction.evidence ?? events.map(({ id }) => id);
         const record = { ...extraction, evidence, namespace, actor, author: strategy.id };
-        const change = await this.#consolidate(context, memory, record);
+        const change = await this.#consolidate(context, memory, record, current);
         if (change !== undefined) result[change] += 1;
       }
       const { leaseUntil, error, ...rest } = running;
       await this.#save(scope, running, { ...rest, state: "done", next: last.position + 1, attempts: 0 });
       return result;
     } catch (cause) {
-      const attempts = job.attempts + 1;
       const { leaseUntil, ...rest } = running;
+      if (signal?.aborted) {
+        await this.#save(scope, running, { ...rest, state: "pending" });
+        throw cause;
+      }
+      const attempts = job.attempts + 1;
       const state = attempts >= ATTEMPTS ? "failed" : "pending";
       const error = MemoryError.is(cause) ? cause.code : cause instanceof Error ? cause.name : "Error";
       await this.#save(scope, running, { ...rest, state, attempts, error });
@@ -153,22 +172,36 @@ export class ExtractionJobs {
     }
   }
 
+  async *#branches(context: CallContext, memory: string, actor: string | undefined): AsyncGenerator<Branch> {
+    for (let cursor: string | undefined; ; ) {
+      const page = await this.#deps.events.branches(context, memory, {
+        ...(actor === undefined ? {} : { actor }),
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      context.signal?.throwIfAborted();
+      yield* page.items;
+      cursor = page.cursor;
+      if (cursor === undefined) return;
+    }
+  }
+
   /** Another value of the same subject supersedes; the same value again says nothing new. Nothing is deleted. */
   async #consolidate(
     context: CallContext,
     memory: string,
-    record: NewRecord & { readonly namespace: string },
+    record: NewRecord,
+    current: MemoryRecord[],
   ): Promise<"created" | "superseded" | undefined> {
-    const current = await this.#current(context, memory, record.namespace);
     const same = (text: string) => text.trim().toLowerCase() === record.text.trim().toLowerCase();
     if (current.some(({ text }) => same(text))) return undefined;
     const old = current.find(({ subject }) => subject !== undefined && subject === record.subject);
+    const { idempotencyKey, ...once } = context;
     if (old === undefined) {
-      await this.#deps.records.create(context, memory, record);
+      current.push(await this.#deps.records.create(once, memory, record));
       return "created";
     }
     if ((record.validFrom ?? Number.POSITIVE_INFINITY) < old.validFrom) return undefined;
-    await this.#deps.records.supersede(context, memory, old.id, record);
+    current.splice(current.indexOf(old), 1, await this.#deps.records.supersede(once, memory, old.id, record));
     return "superseded";
   }
 
@@ -201,10 +234,15 @@ const keyOf = ({
   `job/${[actor, session, branch, strategy].map(part).join("/")}`;
 
 /** A value with a slash stays one part of the path. */
-function resolve({ id, namespace = "/{strategyId}/{actorId}" }: Strategy, actor: string, session: string): string {
-  const values: Readonly<Record<string, string>> = { actorId: actor, sessionId: session, strategyId: id };
+function resolve(
+  { id, namespace = "/{strategyId}/{actorId}", keys: own }: Strategy,
+  branch: Required<BranchKey>,
+): string {
+  const values = new Map(
+    Object.entries({ ...own?.(branch), actorId: branch.actor, sessionId: branch.session, strategyId: id }),
+  );
   return namespace.replace(/\{(\w+)\}/g, (whole, name: string) => {
-    const value = values[name];
+    const value = values.get(name);
     if (value === undefined) throw new MemoryError("MEMORY_INVALID", `The namespace template does not know ${whole}.`);
     return part(value);
   });

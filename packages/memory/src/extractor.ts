@@ -1,5 +1,5 @@
 import type { CallContext, Metadata } from "./dialect.ts";
-import type { MemoryEvent } from "./event.ts";
+import type { BranchKey, MemoryEvent } from "./event.ts";
 import type { MemoryRecord, RecordKind } from "./record.ts";
 
 export interface Extraction {
@@ -42,8 +42,13 @@ export interface Strategy {
   /** Unique among the strategies of one `Memory`. */
   readonly id: string;
   readonly extractor: Extractor;
-  /** Where its records are filed: a path with `{actorId}`, `{sessionId}` and `{strategyId}`. Default `/{strategyId}/{actorId}`. */
+  /**
+   * Where its records are filed: a path with `{actorId}`, `{sessionId}`, `{strategyId}` and whatever `keys` names. Each
+   * value stays one part of the path, whatever it holds. Default `/{strategyId}/{actorId}`.
+   */
   readonly namespace?: string;
+  /** Values for the keys of one's own in `namespace`, of the branch that is read. */
+  readonly keys?: (branch: Required<BranchKey>) => Readonly<Record<string, string>>;
   /** Names of the memories that it works on. Default all. */
   readonly memories?: readonly string[];
 }

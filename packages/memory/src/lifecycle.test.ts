@@ -53,7 +53,9 @@ test("forget of one session leaves the actor's others, and what rests on them to
     "record 2",
     "record 3",
   ]);
-  expect((await memory.events.branches(acme, "m", { actor: "ada" })).map(({ session }) => session)).toEqual(["s2"]);
+  expect((await memory.events.branches(acme, "m", { actor: "ada" })).items.map(({ session }) => session)).toEqual([
+    "s2",
+  ]);
 });
 
 test("forget of documents takes every version of those at the path and below, and no others", async () => {

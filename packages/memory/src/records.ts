@@ -1,9 +1,12 @@
 import type { CallContext, Clock, IdSource, Page } from "./dialect.ts";
 import { MemoryError } from "./errors.ts";
+import type { Filter } from "./filter.ts";
 import { MOST_POSITIONS } from "./internal/document-number.ts";
+import { meets } from "./internal/filters.ts";
 import { keys, under } from "./internal/keys.ts";
 import { merge } from "./internal/merge.ts";
-import { parseCursor, parseLimit, parseNamespace, parseRecord, parseReference, scopeOf } from "./internal/parse.ts";
+import { onceOf, parseCursor, parseRecord, parseReference, scopeOf } from "./internal/parse.ts";
+import { parseListNamespaces, parseListRecords } from "./internal/parse-queries.ts";
 import {
   allocation,
   closing,
@@ -47,6 +50,8 @@ export interface ListRecords extends AsOf {
   readonly kinds?: readonly RecordKind[];
   /** Also what is no longer true. Default false. */
   readonly withSuperseded?: boolean;
+  /** All of them must hold. */
+  readonly filters?: readonly Filter[];
   /** Most records of a page, 1 to 1,000. Default 100. */
   readonly limit?: number;
   readonly cursor?: string;
@@ -71,7 +76,7 @@ export class Records {
   async create(context: CallContext, memory: string, record: NewRecord): Promise<MemoryRecord> {
     const scope = scopeOf(context, memory);
     const parsed = parseRecord(record);
-    const once = context.idempotencyKey === undefined ? undefined : keys.once(`record ${context.idempotencyKey}`);
+    const once = onceOf(context, "record");
     return this.#change("create_memory", scope, { count: 1 }, async () => {
       const { values } = await this.#deps.store.read(scope, {
         keys: [keys.nextRecord, keys.definition(), ...(once === undefined ? [] : [once])],
@@ -93,7 +98,7 @@ export class Records {
     const outcomes = await this.#apply(
       context,
       memory,
-      records.map((record) => ({ action: "create", record })),
+      Array.isArray(records) ? records.map((record: NewRecord) => ({ action: "create", record })) : [records as never],
       (error) => {
         throw error;
       },
@@ -137,11 +142,11 @@ export class Records {
   /** In the order of being recorded within a namespace. */
   async list(context: CallContext, memory: string, query: ListRecords = {}): Promise<Page<MemoryRecord>> {
     const scope = scopeOf(context, memory);
-    const { namespace = "/", exact = false, kinds, withSuperseded = false, limit = 100, cursor } = query;
-    const asOf = query.asOf ?? this.#deps.clock.now();
-    const prefix = keys.namespace(segments(parseNamespace(namespace)));
+    const { namespace = "/", exact = false, kinds, withSuperseded = false, ...asked } = parseListRecords(query);
+    const { limit = 100, cursor, filters = [], asOf } = asked;
+    const now = this.#deps.clock.now();
+    const prefix = keys.namespace(segments(namespace));
     const bounds = under(exact ? `${prefix}/` : prefix);
-    parseLimit(limit);
     let range = { from: parseCursor(cursor, bounds), to: bounds.to };
     const found: { key: string; record: MemoryRecord }[] = [];
     for (;;) {
@@ -152,8 +157,8 @@ export class Records {
         if (value === undefined) return;
         const row = JSON.parse(value) as RecordRow;
         if (kinds !== undefined && !kinds.includes(row.kind)) return;
-        const known = withSuperseded ? row.recordedAt <= asOf : holds(row, { ...query, asOf });
-        if (known) found.push({ key, record: knownAt(row, asOf) });
+        const known = withSuperseded ? row.recordedAt <= (asOf ?? Number.POSITIVE_INFINITY) : holds(row, asked, now);
+        if (known && meets({ ...row, at: row.validFrom }, filters)) found.push({ key, record: knownAt(row, asOf) });
       });
       const last = entries.at(-1);
       if (last === undefined || entries.length <= limit || found.length > limit) break;
@@ -174,9 +179,8 @@ export class Records {
     query: { readonly namespace?: string; readonly limit?: number; readonly cursor?: string } = {},
   ): Promise<Page<string>> {
     const scope = scopeOf(context, memory);
-    const { namespace = "/", limit = 100, cursor } = query;
-    parseLimit(limit);
-    const bounds = under(keys.namespace(segments(parseNamespace(namespace))));
+    const { namespace = "/", limit = 100, cursor } = parseListNamespaces(query);
+    const bounds = under(keys.namespace(segments(namespace)));
     const items: string[] = [];
     for (let from = parseCursor(cursor, bounds); ; ) {
       const [entry] = await this.#deps.store.scan(scope, { from, to: bounds.to, limit: 1 });
@@ -342,6 +346,7 @@ export class Records {
     failed: (error: MemoryError) => RecordOutcome,
   ): Promise<readonly RecordOutcome[]> {
     const scope = scopeOf(context, memory);
+    if (!Array.isArray(operations)) throw new MemoryError("MEMORY_INVALID", "A batch is a list of parts.");
     if (operations.length > limits.batchItems) {
       throw new MemoryError("MEMORY_TOO_LARGE", `A batch holds at most ${limits.batchItems} parts: send several.`);
     }

@@ -77,6 +77,7 @@ export class Transfer {
     for (const prefix of options.vectors === true ? [...parts, vectors] : parts) {
       let { from, to } = under(prefix);
       for (;;) {
+        context.signal?.throwIfAborted();
         const entries = await this.#store.scan(scope, { from, to, limit: CHUNK });
         for (const { key, value } of entries) {
           const sha256 = digest(`${key}\n${value}`);
@@ -99,19 +100,24 @@ export class Transfer {
       throw new MemoryError("MEMORY_CONFLICT", "This memory holds something: import into an empty one.");
     }
     try {
-      await this.#take(scope, lines);
+      await this.#take(scope, lines, context.signal);
     } catch (error) {
       await this.#store.drop(scope);
       throw error;
     }
   }
 
-  async #take(scope: Scope, lines: AsyncIterable<string> | Iterable<string>): Promise<void> {
+  async #take(
+    scope: Scope,
+    lines: AsyncIterable<string> | Iterable<string>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const whole = createHash("sha256");
     let count = -1;
     let ended = false;
     let waiting: Batch[] = [];
     for await (const text of lines) {
+      signal?.throwIfAborted();
       if (ended) throw damaged("goes on after its end");
       if (count === -1) {
         take(header, text);

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import type { Metadata } from "../dialect.ts";
 import type { Filter } from "../filter.ts";
-import { parse } from "./parse.ts";
 
 const field = z
   .string()
@@ -10,7 +9,7 @@ const field = z
     "is no field of a hit",
   );
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
-const filters: z.ZodType<readonly Filter[]> = z
+export const filterList: z.ZodType<readonly Filter[]> = z
   .array(
     z.discriminatedUnion("operator", [
       z.strictObject({ field, operator: z.enum(["EQUALS", "NOT"]), value: scalar }),
@@ -21,8 +20,6 @@ const filters: z.ZodType<readonly Filter[]> = z
     ]),
   )
   .max(64);
-
-export const parseFilters = (value: readonly Filter[]): readonly Filter[] => parse(filters, value, "list of filters");
 
 /** Fields are looked up as own properties, so that `metadata.constructor` finds nothing. */
 export function meets(row: { readonly metadata: Metadata; readonly at?: number }, all: readonly Filter[]): boolean {

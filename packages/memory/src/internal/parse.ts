@@ -4,18 +4,31 @@ import { MemoryError } from "../errors.ts";
 import type { BranchKey, EventItem, NewEvent, Turn } from "../event.ts";
 import { limits } from "../limits.ts";
 import type { Scope } from "../memory-store.ts";
-import type { NewRecord, RecordChanges, RecordReference } from "../record.ts";
+import type { NewRecord, RecordChanges, RecordKind, RecordReference } from "../record.ts";
 import { keys } from "./keys.ts";
 import { externalKey } from "./record-changes.ts";
 
 export const bytesOf = (text: string): number => Buffer.byteLength(text, "utf8");
 
-const wellFormed = z.string().refine((text) => !/\p{Surrogate}/u.test(text), "has half of a surrogate pair");
-const name = wellFormed.min(1).max(256);
-const instant = z.number().int().min(0).max(8.64e15);
+const half = /\p{Surrogate}/u;
+const wellFormed = z.string().refine((text) => !half.test(text), "has half of a surrogate pair");
+/** A key has at most 4,096 characters on every backend: what enters one is measured as it stands there. */
+const keyed = (characters: number, encoded: number): z.ZodString =>
+  wellFormed
+    .min(1)
+    .max(characters)
+    .refine(
+      (text) => half.test(text) || encodeURIComponent(text).length <= encoded,
+      `has over ${encoded} characters when percent-encoded`,
+    );
+export const name: z.ZodType<string> = keyed(256, 768);
+export const instant: z.ZodType<number> = z.number().int().min(0).max(8.64e15);
 const metadata = z
   .record(name, z.union([wellFormed, z.number(), z.boolean()]))
-  .refine((value) => bytesOf(JSON.stringify(value)) <= limits.metadataBytes, `is over ${limits.metadataBytes} bytes`);
+  .refine((value) => bytesOf(JSON.stringify(value)) <= limits.metadataBytes, {
+    message: `is over ${limits.metadataBytes} bytes`,
+    params: { large: true },
+  });
 const json = z.json() as z.ZodType<Json>;
 
 const item = z.discriminatedUnion("type", [
@@ -40,18 +53,19 @@ const newEvent = z.strictObject({ ...branchKey, ...eventOptions, items: z.array(
 const branch = z.strictObject(branchKey);
 
 /** `/a/b` as its segments; `/` is the root. */
-const namespacePath = wellFormed
-  .max(1_024)
-  .regex(/^\/([^/]+(\/[^/]+)*)?$/, "is a path such as /facts/ada: it begins with a slash and has no empty part");
+export const namespacePath: z.ZodType<string> = keyed(1_024, 1_200).regex(
+  /^\/([^/]+(\/[^/]+)*)?$/,
+  "is a path such as /facts/ada: it begins with a slash and has no empty part",
+);
 
-const kind = z.enum(["fact", "preference", "summary", "episode", "reflection", "custom"]);
+export const kind: z.ZodType<RecordKind> = z.enum(["fact", "preference", "summary", "episode", "reflection", "custom"]);
 
 const large = { message: `is over ${limits.recordBytes} bytes`, params: { large: true } };
 
 const recordFields = z.strictObject({
   text: wellFormed.refine((text) => bytesOf(text) <= limits.recordBytes, large),
   value: json.refine((value) => bytesOf(JSON.stringify(value)) <= limits.recordBytes, large).exactOptional(),
-  externalId: wellFormed.min(1).max(1_024).exactOptional(),
+  externalId: keyed(1_024, 1_200).exactOptional(),
   namespace: namespacePath.exactOptional(),
   kind: kind.exactOptional(),
   metadata: metadata.exactOptional(),
@@ -73,7 +87,7 @@ const recordChanges = z.strictObject({
 }) as z.ZodType<RecordChanges>;
 const externalReference = z.strictObject({
   namespace: namespacePath.exactOptional(),
-  externalId: wellFormed.min(1).max(1_024),
+  externalId: keyed(1_024, 1_200),
 });
 
 /** Throws `MEMORY_INVALID` with what is wrong and where, never with the value itself. */
@@ -90,27 +104,31 @@ export function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T 
 
 const scopeSchema = z.object({ tenant: name, memory: name });
 
-export const scopeOf = ({ principal }: CallContext, memory: string): Scope =>
-  parse(scopeSchema, { tenant: principal?.tenant, memory }, "scope");
+export const scopeOf = (context: CallContext, memory: string): Scope =>
+  parse(scopeSchema, { tenant: context?.principal?.tenant, memory }, "scope");
+
+const idempotencyKey = keyed(1_024, 2_048);
+
+/** Where a call's idempotency key is kept; `undefined` when it has none. */
+export const onceOf = (context: CallContext, what: "event" | "record"): string | undefined =>
+  context.idempotencyKey === undefined
+    ? undefined
+    : keys.once(`${what} ${parse(idempotencyKey, context.idempotencyKey, "idempotency key")}`);
 
 export const parseBranch = (value: BranchKey): Required<BranchKey> => ({
   branch: "main",
-  ...parse(
-    branch,
-    { actor: value.actor, session: value.session, ...(value.branch === undefined ? {} : { branch: value.branch }) },
-    "branch",
-  ),
+  ...parse(branch, value, "branch"),
 });
-
-export const parseNamespace = (value: string): string => parse(namespacePath, value, "namespace");
 
 export const parseRecord = (value: NewRecord): NewRecord => parse(newRecord, value, "record");
 
 export const parseChanges = (value: RecordChanges): RecordChanges => parse(recordChanges, value, "change");
 
+export const parseId = (value: string): string => parse(keyed(1_024, 2_048), value, "id");
+
 /** The key under which the place of a record is found. */
 export function parseReference(value: RecordReference): string {
-  if (typeof value === "string") return keys.id(parse(wellFormed, value, "reference"));
+  if (typeof value === "string") return keys.id(parseId(value));
   const { namespace = "/", externalId } = parse(externalReference, value, "reference");
   return externalKey(namespace, externalId);
 }
@@ -123,6 +141,7 @@ export interface ParsedEvent extends Required<BranchKey> {
 }
 
 export function parseEvent(value: NewEvent | Turn): ParsedEvent {
+  if (typeof value !== "object" || value === null) throw new MemoryError("MEMORY_INVALID", "An event is an object.");
   const { role, text, speaker, ...rest } = value as Turn;
   const long =
     "items" in value
@@ -138,11 +157,20 @@ const turnItem = (turn: object): EventItem => ({ type: "conversational", ...turn
 function refuseLarge(items: readonly EventItem[]): void {
   let total = 0;
   for (const each of Array.isArray(items) ? items : []) {
-    const bytes = bytesOf(JSON.stringify(each) ?? "");
+    const bytes = bytesOf(written(each));
     total += bytes;
     if (bytes > limits.itemBytes) throw tooLarge("An item of the event", bytes, limits.itemBytes);
   }
   if (total > limits.eventBytes) throw tooLarge("The event", total, limits.eventBytes);
+}
+
+/** What is no JSON at all, the parser says. */
+function written(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? "";
+  } catch {
+    return "";
+  }
 }
 
 /** Most items of a page. */

@@ -21,18 +21,23 @@ export const recordIndexing = ({ ordinal, text }: RecordRow): Indexed => ({
 
 /**
  * Whether a record is the truth that is asked for. One that was superseded still tells of the past: it holds for a
- * `validAt` before its successor began, but never for now.
+ * `validAt` before its successor began, but never for now. Where no instant is asked for everything counts that was
+ * recorded, so that a clock that steps back neither hides a record nor brings an old one back.
  */
-export function holds(row: RecordRow, { asOf, validAt = asOf }: Required<Pick<AsOf, "asOf">> & AsOf): boolean {
-  if (row.recordedAt > asOf || (row.expiresAt !== undefined && row.expiresAt <= asOf)) return false;
-  const superseded = row.supersededAt !== undefined && row.supersededAt <= asOf;
-  if (superseded && (row.supersededBy === undefined || validAt >= (row.supersededAt as number))) return false;
-  const validTo = superseded ? row.validTo : row.supersededAt === undefined ? row.validTo : row.statedValidTo;
-  return row.validFrom <= validAt && (validTo === undefined || validAt < validTo);
+export function holds(row: RecordRow, { asOf, validAt }: AsOf, now: number): boolean {
+  const known = asOf ?? Number.POSITIVE_INFINITY;
+  if (row.recordedAt > known || (row.expiresAt !== undefined && row.expiresAt <= (asOf ?? now))) return false;
+  const at = validAt ?? asOf ?? Math.max(now, row.recordedAt);
+  const superseded = row.supersededAt !== undefined && row.supersededAt <= known;
+  if (superseded && (row.supersededBy === undefined || (validAt ?? Number.POSITIVE_INFINITY) >= row.supersededAt)) {
+    return false;
+  }
+  const validTo = superseded || row.supersededAt === undefined ? row.validTo : row.statedValidTo;
+  return row.validFrom <= at && (validTo === undefined || at < validTo);
 }
 
 /** The record as it was known at `asOf`: what happened to it later is left out. */
-export function knownAt(row: RecordRow, asOf: number): MemoryRecord {
+export function knownAt(row: RecordRow, asOf: number = Number.POSITIVE_INFINITY): MemoryRecord {
   if (row.supersededAt === undefined || row.supersededAt <= asOf) return recordOf(row);
   const { supersededAt, supersededBy, validTo, ...record } = recordOf(row);
   return {

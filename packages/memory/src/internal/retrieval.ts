@@ -1,5 +1,4 @@
 import type { CallContext, Clock } from "../dialect.ts";
-import { MemoryError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { MemoryStore, Scope } from "../memory-store.ts";
 import type { Explanation, Ranking } from "../ranking.ts";
@@ -8,11 +7,12 @@ import type { BestFirst, Ranked } from "./best-first.ts";
 import { Scores } from "./bm25.ts";
 import { groupOf, positionOf, textOf } from "./document-number.ts";
 import { type EventRow, eventOf, textOfEvent } from "./event-row.ts";
-import { meets, parseFilters } from "./filters.ts";
+import { meets } from "./filters.ts";
 import { fuse } from "./fusion.ts";
 import { groupLength, type Source, speakerKey, statisticsOf, termKey } from "./indexing.ts";
 import { keys } from "./keys.ts";
 import { bytesOf, scopeOf, tooLarge } from "./parse.ts";
+import { parseSearch } from "./parse-queries.ts";
 import { holds, knownAt, type RecordRow } from "./record-row.ts";
 import { termsOf, wordsOf } from "./tokens.ts";
 import type { Vectors } from "./vectors.ts";
@@ -46,13 +46,8 @@ export class Retrieval {
 
   async search(context: CallContext, memory: string, query: SearchQuery): Promise<readonly SearchHit[]> {
     const scope = scopeOf(context, memory);
-    const { text, topK = 10, sources = ["records", "events"] } = query;
-    if (typeof text !== "string") throw new MemoryError("MEMORY_INVALID", "A query's `text` is a string.");
+    const { text, topK = 10, sources = ["records", "events"] } = parseSearch(query);
     if (bytesOf(text) > limits.queryBytes) throw tooLarge("The query", bytesOf(text), limits.queryBytes);
-    if (!Number.isInteger(topK) || topK < 1 || topK > 1_000) {
-      throw new MemoryError("MEMORY_INVALID", "`topK` is a whole number from 1 to 1,000.");
-    }
-    if (query.filters !== undefined) parseFilters(query.filters);
     const lists = await Promise.all(sources.map((source) => this.#source(scope, source, query, topK, context.signal)));
     return interleave(lists).slice(0, topK);
   }
@@ -175,9 +170,8 @@ export class Retrieval {
 
   #record(value: string, { score }: Ranked, query: SearchQuery): SearchHit | undefined {
     const row = JSON.parse(value) as RecordRow;
-    const asOf = query.asOf ?? this.#deps.clock.now();
-    const { namespace = "/", kinds, actor } = query;
-    if (!holds(row, { ...query, asOf })) return undefined;
+    const { namespace = "/", kinds, actor, asOf } = query;
+    if (!holds(row, query, this.#deps.clock.now())) return undefined;
     if (namespace !== "/" && row.namespace !== namespace && !row.namespace.startsWith(`${namespace}/`))
       return undefined;
     if (kinds !== undefined && !kinds.includes(row.kind)) return undefined;
