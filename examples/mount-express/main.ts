@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { functionsTarget, Gateway } from "@ashlar/gateway";
-import { getRequestListener } from "@hono/node-server";
+import { nodeListener } from "@ashlar/gateway/node";
 import express from "express";
 
 const gateway = new Gateway({
@@ -24,7 +24,7 @@ const gateway = new Gateway({
 const app = express();
 app.get("/own", (_, response) => response.send("the app's own route"));
 // Before any body parser: the gateway reads the body itself.
-app.use(getRequestListener((request) => gateway.fetch(request), { overrideGlobalObjects: false }));
+app.use(nodeListener(gateway));
 
 const server = createServer(app).listen(0, "127.0.0.1");
 await once(server, "listening");

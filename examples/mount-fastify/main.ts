@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import { functionsTarget, Gateway } from "@ashlar/gateway";
-import { getRequestListener } from "@hono/node-server";
+import { nodeListener } from "@ashlar/gateway/node";
 import Fastify from "fastify";
 
 const gateway = new Gateway({
@@ -20,7 +20,7 @@ const gateway = new Gateway({
 });
 
 const app = Fastify();
-const listener = getRequestListener((request) => gateway.fetch(request), { overrideGlobalObjects: false });
+const listener = nodeListener(gateway);
 app.get("/own", async () => "the app's own route");
 // The gateway reads the body itself: in its scope nothing is parsed.
 await app.register(async (scope) => {
@@ -28,7 +28,7 @@ await app.register(async (scope) => {
   scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
   scope.all("/*", async (request, reply) => {
     reply.hijack();
-    await listener(request.raw, reply.raw);
+    listener(request.raw, reply.raw);
   });
 });
 

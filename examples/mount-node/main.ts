@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { functionsTarget, Gateway } from "@ashlar/gateway";
-import { getRequestListener } from "@hono/node-server";
+import { nodeListener } from "@ashlar/gateway/node";
 
 const gateway = new Gateway({
   authenticator: {
@@ -20,10 +20,10 @@ const gateway = new Gateway({
   ],
 });
 
-const listener = getRequestListener((request) => gateway.fetch(request), { overrideGlobalObjects: false });
+const listener = nodeListener(gateway);
 const server = createServer((request, response) => {
   if (request.url === "/own") response.end("the app's own route");
-  else void listener(request, response);
+  else listener(request, response);
 }).listen(0, "127.0.0.1");
 await once(server, "listening");
 const { port } = server.address() as AddressInfo;

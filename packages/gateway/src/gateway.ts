@@ -2,6 +2,7 @@ import type { AgentSessions } from "./agent-sessions.ts";
 import { AgentApi } from "./agents/agent-api.ts";
 import { type AgentConventions, defaultConventions } from "./agents/conventions.ts";
 import { type Publication, Publications } from "./agents/publications.ts";
+import { type Answer, toResponse } from "./answer.ts";
 import type { Approvals } from "./approvals.ts";
 import type { CredentialInjector } from "./credential-injector.ts";
 import { type CallContext, type Clock, type Principal, systemClock } from "./dialect.ts";
@@ -9,7 +10,7 @@ import { GatewayError } from "./errors.ts";
 import { challenge, protectedResourceMetadata, type ResourceMetadata } from "./http/auth.ts";
 import { admitOrigin, type OriginOptions } from "./http/origin.ts";
 import { pathOf } from "./http/path.ts";
-import { problemOf, problemResponse } from "./http/problem.ts";
+import { problemAnswer, problemOf } from "./http/problem.ts";
 import { InMemoryRateLimiter } from "./in-memory/in-memory-rate-limiter.ts";
 import type { Caller, InboundAuthenticator } from "./inbound-authenticator.ts";
 import { InFlight } from "./internal/in-flight.ts";
@@ -77,6 +78,8 @@ export interface GatewayDeps {
 export interface Connection {
   /** The peer's address as the socket says it. */
   readonly remoteAddress?: string;
+  /** All names of the request's headers, in lower case, where the server has them at hand. */
+  readonly headerNames?: readonly string[];
 }
 
 /**
@@ -96,7 +99,7 @@ export class Gateway implements AsyncDisposable {
   readonly #publications: Publications | undefined;
   readonly #resource: ResourceMetadata | undefined;
   readonly #origins: OriginOptions;
-  readonly #inFlight = new InFlight();
+  readonly #inFlight: InFlight;
 
   constructor({
     authenticator,
@@ -128,6 +131,7 @@ export class Gateway implements AsyncDisposable {
     this.#ownsTransport = transport === undefined;
     this.#transport = transport ?? new UndiciTransport({ allow });
     this.#clock = clock;
+    this.#inFlight = new InFlight(clock);
     this.#resource = resource;
     this.#origins = origins;
     this.#limits = new Limits({ ...limits, limiter: limits.limiter ?? new InMemoryRateLimiter({ clock }) });
@@ -207,7 +211,11 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** A handler to give to any server that speaks `Request` and `Response`. Never rejects. */
-  readonly fetch = async (request: Request, connection: Connection = {}): Promise<Response> => {
+  readonly fetch = async (request: Request, connection: Connection = {}): Promise<Response> =>
+    toResponse(await this.answer(request, connection));
+
+  /** The same for a server that writes bytes itself and need not make a `Response` of them. Never rejects. */
+  readonly answer = async (request: Request, connection: Connection = {}): Promise<Answer> => {
     try {
       return await withCallerTrace(request.headers, () => this.#route(request, connection));
     } catch (error) {
@@ -226,7 +234,7 @@ export class Gateway implements AsyncDisposable {
       this.#inFlight.admit();
       if (head !== "agents" || this.#agents === undefined) throw notFound();
       const entered = await this.#enter(request, connection);
-      if (entered instanceof Response) return entered;
+      if ("status" in entered) return toResponse(entered);
       const { caller } = entered;
       const ended = new AbortController();
       const context: CallContext = { ...entered.context, signal: ended.signal };
@@ -242,7 +250,7 @@ export class Gateway implements AsyncDisposable {
           }),
       };
     } catch (error) {
-      return refusal(error);
+      return toResponse(refusal(error));
     }
   };
 
@@ -261,7 +269,7 @@ export class Gateway implements AsyncDisposable {
     await this.close();
   }
 
-  async #route(request: Request, connection: Connection): Promise<Response> {
+  async #route(request: Request, connection: Connection): Promise<Answer> {
     const path = pathOf(request.url);
     const [head, ...rest] = path;
     if (path.length === 1 && head === "healthz") return plain(200, "ok");
@@ -273,7 +281,7 @@ export class Gateway implements AsyncDisposable {
       return protectedResourceMetadata(this.#resource);
     }
     if (head !== "mcp" && head !== "agents") throw notFound();
-    return this.#inFlight.run(request, (signal) =>
+    return this.#inFlight.run(() =>
       inSpan(
         `${request.method} /${head}`,
         SpanKind.SERVER,
@@ -284,9 +292,9 @@ export class Gateway implements AsyncDisposable {
           "url.scheme": request.url.slice(0, request.url.indexOf(":")),
         },
         async (span) => {
-          const response = await this.#serve(request, connection, signal, head, rest);
-          span.setAttribute("http.response.status_code", response.status);
-          return response;
+          const served = await this.#serve(request, connection, head, rest);
+          span.setAttribute("http.response.status_code", served.answer.status);
+          return served;
         },
       ),
     );
@@ -295,20 +303,22 @@ export class Gateway implements AsyncDisposable {
   async #serve(
     request: Request,
     connection: Connection,
-    signal: AbortSignal,
     head: "mcp" | "agents",
     rest: readonly string[],
-  ): Promise<Response> {
-    const entered = await this.#enter(request, connection, signal);
-    if (entered instanceof Response) return entered;
-    const { context, limited } = entered;
+  ): Promise<{ readonly answer: Answer; readonly endsAt?: number | undefined }> {
+    const entered = await this.#enter(request, connection, request.signal);
+    if ("status" in entered) return { answer: entered };
+    const { context, limited, caller } = entered;
     onSpan({ "ashlar.tenant": context.principal.tenant });
-    const response =
-      head === "mcp" ? await this.#mcpCall(context, request, rest) : await this.#agentCall(context, request, rest);
-    return withHeaders(response, limited);
+    const answer =
+      head === "mcp"
+        ? await this.#mcpCall(context, request, rest, connection.headerNames)
+        : await this.#agentCall(context, request, rest);
+    Object.assign(answer.headers, limited);
+    return { answer, endsAt: caller.expiresAt };
   }
 
-  async #enter(request: Request, { remoteAddress }: Connection, signal?: AbortSignal): Promise<Entered | Response> {
+  async #enter(request: Request, { remoteAddress }: Connection, signal?: AbortSignal): Promise<Entered | Answer> {
     const caller = await this.#authenticator.authenticate(request).catch((error: unknown) => {
       if (problemOf(error).kind === "unauthenticated") return { refused: problemOf(error).detail };
       throw error;
@@ -339,15 +349,20 @@ export class Gateway implements AsyncDisposable {
     return () => over.abort();
   }
 
-  async #mcpCall(context: CallContext, request: Request, rest: readonly string[]): Promise<Response> {
+  async #mcpCall(
+    context: CallContext,
+    request: Request,
+    rest: readonly string[],
+    headerNames: readonly string[] | undefined,
+  ): Promise<Answer> {
     const [name] = rest;
-    if (name === undefined) return this.#mcp.handle(context, request);
+    if (name === undefined) return this.#mcp.handle(context, { request, headerNames });
     const target = rest.length === 1 ? this.#registry.target(name) : undefined;
     if (target === undefined) throw notFound();
-    return this.#mcp.handle(context, request, target);
+    return this.#mcp.handle(context, { request, headerNames }, target);
   }
 
-  async #agentCall(context: CallContext, request: Request, rest: readonly string[]): Promise<Response> {
+  async #agentCall(context: CallContext, request: Request, rest: readonly string[]): Promise<Answer> {
     const response = await this.#agents?.handle(context, request, rest);
     if (response === undefined) throw notFound();
     return response;
@@ -372,8 +387,8 @@ interface Entered {
   readonly caller: Caller;
 }
 
-const refusal = (error: unknown): Response =>
-  problemResponse(problemOf(error), error instanceof LimitedError ? error.headers : {});
+const refusal = (error: unknown): Answer =>
+  problemAnswer(problemOf(error), error instanceof LimitedError ? error.headers : {});
 
 const facets = ({ tenant, user, agent, session }: Principal): Parameters<Limits["take"]>[0] => ({
   tenant,
@@ -382,12 +397,10 @@ const facets = ({ tenant, user, agent, session }: Principal): Parameters<Limits[
   session,
 });
 
-function withHeaders(response: Response, headers: LimitHeaders): Response {
-  for (const name in headers) response.headers.set(name, headers[name] ?? "");
-  return response;
-}
-
-const plain = (status: number, text: string): Response =>
-  new Response(`${text}\n`, { status, headers: { "content-type": "text/plain", "cache-control": "no-store" } });
+const plain = (status: number, text: string): Answer => ({
+  status,
+  headers: { "content-type": "text/plain", "cache-control": "no-store" },
+  body: `${text}\n`,
+});
 
 const notFound = (): GatewayError => new GatewayError("GATEWAY_NOT_FOUND", "There is nothing at this address.");

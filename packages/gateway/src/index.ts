@@ -2,6 +2,7 @@ export type { AgentDescription, AgentEvent, AgentSessions } from "./agent-sessio
 export type { AgentConventions } from "./agents/conventions.ts";
 export type { Publication } from "./agents/publications.ts";
 export { anyone } from "./anonymous.ts";
+export type { Answer } from "./answer.ts";
 export { ApiKeys, type NewApiKey } from "./api-keys.ts";
 export type { ApprovalAnswer, ApprovalRecord, ApprovalStore } from "./approval-store.ts";
 export { Approvals } from "./approvals.ts";

@@ -1,3 +1,4 @@
+import type { Answer } from "./answer.ts";
 import type { CredentialInjector } from "./credential-injector.ts";
 import type { CallContext, Clock } from "./dialect.ts";
 import type { ToolSource } from "./tool-source.ts";
@@ -15,7 +16,7 @@ export interface Target extends ToolSource {
   /** 1 to 32 of `a-z A-Z 0-9 _ -`, without `___`: the prefix of its tools where several targets share an endpoint. */
   readonly name: string;
   /** Has it when it speaks MCP itself: a message goes through and its answer comes back as they are. */
-  forward?(context: CallContext, message: ForwardedMessage): Promise<Response>;
+  forward?(context: CallContext, message: ForwardedMessage): Promise<Answer>;
   close?(): Promise<void>;
 }
 

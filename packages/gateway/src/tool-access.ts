@@ -1,3 +1,4 @@
+import type { Answer } from "./answer.ts";
 import type { Approvals } from "./approvals.ts";
 import type { CallContext, Json } from "./dialect.ts";
 import { GatewayError } from "./errors.ts";
@@ -55,13 +56,13 @@ export class ToolAccess {
     target: Target,
     tool: string,
     args: Json,
-    send: () => Promise<Response>,
-  ): Promise<Response> {
+    send: () => Promise<Answer>,
+  ): Promise<Answer> {
     const { validateArguments = false, maxOutputBytes } = this.#deps;
     return this.#spanned(context, target, tool, async () => {
       await this.#admit(context, target, tool, args, validateArguments);
-      const response = await send();
-      return maxOutputBytes === undefined || response.body === null ? response : this.#capped(target, response);
+      const answer = await send();
+      return maxOutputBytes === undefined || answer.body === null ? answer : this.#capped(target, answer);
     });
   }
 
@@ -104,14 +105,14 @@ export class ToolAccess {
   }
 
   /** A stream over the cap breaks off; anything else is not given at all. */
-  async #capped(target: Target, response: Response): Promise<Response> {
-    if (response.headers.get("content-type")?.startsWith("text/event-stream") !== true) {
-      const bytes = await response.arrayBuffer();
-      this.#cap(target, bytes.byteLength);
-      return new Response(bytes, response);
+  #capped(target: Target, answer: Answer): Answer {
+    const { body } = answer;
+    if (!(body instanceof ReadableStream)) {
+      this.#cap(target, Buffer.byteLength(body ?? ""));
+      return answer;
     }
     let total = 0;
-    const counted = response.body?.pipeThrough(
+    const counted = body.pipeThrough(
       new TransformStream<Uint8Array, Uint8Array>({
         transform: (chunk, controller) => {
           total += chunk.byteLength;
@@ -120,7 +121,7 @@ export class ToolAccess {
         },
       }),
     );
-    return new Response(counted, response);
+    return { ...answer, body: counted };
   }
 
   #cap(target: Target, bytes: number): void {

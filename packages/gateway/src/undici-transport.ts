@@ -1,11 +1,12 @@
 import { lookup as systemLookup } from "node:dns";
 import { Readable } from "node:stream";
-import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import ipaddr from "ipaddr.js";
 import { Agent, type Dispatcher } from "undici";
 import type { OutboundRequest } from "./credential-injector.ts";
 import { GatewayError } from "./errors.ts";
 import { isPublic } from "./internal/guarded-fetch.ts";
+import { denied, explain } from "./internal/outbound-errors.ts";
+import { OutboundExchange } from "./internal/outbound-exchange.ts";
 import type { OutboundResponse, SendOptions, Transport } from "./transport.ts";
 
 export interface UndiciTransportOptions {
@@ -22,6 +23,14 @@ export interface UndiciTransportOptions {
   readonly lookup?: typeof systemLookup;
 }
 
+interface Way {
+  readonly origin: string;
+  readonly path: string;
+  readonly agent: Agent;
+}
+
+const MAX_WAYS = 1000;
+
 /**
  * Pooled connections that resolve a name once and dial that very address, and dial nothing that is not public unless
  * its name is allowed.
@@ -32,6 +41,7 @@ export class UndiciTransport implements Transport {
   readonly #timeoutMs: number;
   readonly #guarded: Agent;
   readonly #trusted: Agent;
+  readonly #ways = new Map<string, Way>();
 
   constructor({
     allow = [],
@@ -50,33 +60,43 @@ export class UndiciTransport implements Transport {
   }
 
   async send(
-    request: OutboundRequest,
+    { method, url: address, headers, body }: OutboundRequest,
     { signal, timeoutMs = this.#timeoutMs }: SendOptions = {},
   ): Promise<OutboundResponse> {
-    const url = new URL(request.url);
-    if (url.protocol !== "http:" && url.protocol !== "https:") {
-      throw new GatewayError("GATEWAY_DENIED", `Only http and https can be called, not ${url.protocol}`);
-    }
-    const { body } = request;
-    try {
-      const answer = await this.#agentFor(url).request({
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: request.method as Dispatcher.HttpMethod,
-        headers: request.headers,
+    const { origin, path, agent } = this.#wayTo(address);
+    if (signal?.aborted) throw explain(undefined, origin, signal);
+    const exchange = new OutboundExchange(origin, this.#maxBytes, signal);
+    agent.dispatch(
+      {
+        origin,
+        path,
+        method: method as Dispatcher.HttpMethod,
+        headers: headers as Record<string, string>,
         body: body instanceof ReadableStream ? Readable.fromWeb(body as never) : (body ?? null),
         headersTimeout: timeoutMs,
         bodyTimeout: timeoutMs,
-        ...(signal === undefined ? {} : { signal }),
-      });
-      return new UndiciResponse(url, answer, this.#maxBytes);
-    } catch (error) {
-      throw explain(error, url, signal);
-    }
+      },
+      exchange,
+    );
+    return exchange.begun;
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#guarded.destroy(), this.#trusted.destroy()]);
+  }
+
+  /** Targets have few addresses and are called often. */
+  #wayTo(address: string): Way {
+    const known = this.#ways.get(address);
+    if (known !== undefined) return known;
+    const url = new URL(address);
+    if (url.protocol !== "http:" && url.protocol !== "https:") {
+      throw new GatewayError("GATEWAY_DENIED", `Only http and https can be called, not ${url.protocol}`);
+    }
+    const way = { origin: url.origin, path: url.pathname + url.search, agent: this.#agentFor(url) };
+    if (this.#ways.size >= MAX_WAYS) this.#ways.clear();
+    this.#ways.set(address, way);
+    return way;
   }
 
   #agentFor(url: URL): Agent {
@@ -86,95 +106,6 @@ export class UndiciTransport implements Transport {
     if (ipaddr.isValid(literal) && !isPublic(literal)) throw denied(url.hostname);
     return this.#guarded;
   }
-}
-
-class UndiciResponse implements OutboundResponse {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly #url: URL;
-  readonly #body: Readable;
-  readonly #maxBytes: number;
-
-  constructor(url: URL, { statusCode, headers, body }: Dispatcher.ResponseData, maxBytes: number) {
-    this.#url = url;
-    this.status = statusCode;
-    this.headers = flat(headers);
-    this.#maxBytes = this.headers["content-type"]?.startsWith("text/event-stream")
-      ? Number.POSITIVE_INFINITY
-      : maxBytes;
-    this.#body = decoded(body, this.headers["content-encoding"]);
-  }
-
-  async bytes(): Promise<Uint8Array> {
-    const chunks: Buffer[] = [];
-    let received = 0;
-    try {
-      for await (const chunk of this.#body) {
-        received += (chunk as Buffer).length;
-        if (received > this.#maxBytes) throw tooLarge(this.#url, this.#maxBytes);
-        chunks.push(chunk as Buffer);
-      }
-    } catch (error) {
-      throw explain(error, this.#url);
-    }
-    return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-  }
-
-  stream(): ReadableStream<Uint8Array> {
-    const url = this.#url;
-    const maxBytes = this.#maxBytes;
-    const chunks = this.#body[Symbol.asyncIterator]();
-    let received = 0;
-    return new ReadableStream<Uint8Array>(
-      {
-        async pull(controller) {
-          try {
-            const { done, value } = await chunks.next();
-            if (done) return controller.close();
-            received += (value as Buffer).length;
-            if (received > maxBytes) throw tooLarge(url, maxBytes);
-            controller.enqueue(value as Buffer);
-          } catch (error) {
-            await chunks.return?.();
-            controller.error(explain(error, url));
-          }
-        },
-        async cancel() {
-          await chunks.return?.();
-        },
-      },
-      { highWaterMark: 0 },
-    );
-  }
-}
-
-function flat(headers: Dispatcher.ResponseData["headers"]): Record<string, string> {
-  const result: Record<string, string> = Object.create(null);
-  for (const name in headers) {
-    const value = headers[name];
-    if (value !== undefined) result[name] = typeof value === "string" ? value : value.join(", ");
-  }
-  return result;
-}
-
-const decoders = {
-  gzip: createGunzip,
-  "x-gzip": createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress,
-} as const;
-
-function decoded(body: Readable, encoding: string | undefined): Readable {
-  if (encoding === undefined || encoding === "identity") return body;
-  const decoder = decoders[encoding.trim().toLowerCase() as keyof typeof decoders];
-  if (decoder === undefined) {
-    body.destroy();
-    throw new GatewayError("GATEWAY_TARGET_FAILED", "The target answered in an encoding that was not asked for.");
-  }
-  const plain = decoder();
-  body.on("error", (error) => plain.destroy(error));
-  plain.on("close", () => body.destroy());
-  return body.pipe(plain);
 }
 
 function refusePrivate(lookup: typeof systemLookup): typeof systemLookup {
@@ -187,27 +118,3 @@ function refusePrivate(lookup: typeof systemLookup): typeof systemLookup {
     });
   return guarded as typeof systemLookup;
 }
-
-function explain(error: unknown, { origin }: URL, signal?: AbortSignal): unknown {
-  if (GatewayError.is(error)) return error;
-  if (signal?.aborted || (error as Error | undefined)?.name === "AbortError") {
-    return new GatewayError("GATEWAY_CANCELLED", `The call to ${origin} was cancelled.`);
-  }
-  const code = (error as { code?: string } | undefined)?.code;
-  if (code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT" || code === "UND_ERR_CONNECT_TIMEOUT") {
-    return new GatewayError("GATEWAY_TARGET_UNAVAILABLE", `${origin} did not answer in time.`);
-  }
-  return new GatewayError(
-    "GATEWAY_TARGET_UNAVAILABLE",
-    `${origin} could not be reached${code === undefined ? "" : ` (${code})`}.`,
-  );
-}
-
-const denied = (host: string): GatewayError =>
-  new GatewayError(
-    "GATEWAY_DENIED",
-    `${host} is, or resolves to, an address that is not public. If that is meant, name it in \`allow\`.`,
-  );
-
-const tooLarge = ({ origin }: URL, maxBytes: number): GatewayError =>
-  new GatewayError("GATEWAY_OUTPUT_TOO_LARGE", `The answer of ${origin} is over the cap of ${maxBytes} bytes.`);

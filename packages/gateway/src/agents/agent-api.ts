@@ -1,4 +1,5 @@
 import type { AgentSessions } from "../agent-sessions.ts";
+import { type Answer, emptyAnswer, jsonAnswer } from "../answer.ts";
 import type { CallContext, Clock, Json } from "../dialect.ts";
 import { GatewayError } from "../errors.ts";
 import { parseJson, readBody } from "../http/body.ts";
@@ -40,7 +41,7 @@ export class AgentApi {
   }
 
   /** `path` is what follows the prefix, split at its slashes and decoded; `undefined` is no route. */
-  async handle(context: CallContext, request: Request, path: readonly string[]): Promise<Response | undefined> {
+  async handle(context: CallContext, request: Request, path: readonly string[]): Promise<Answer | undefined> {
     const [agent, ...rest] = path;
     if (agent === undefined) return request.method === "GET" ? this.#list(context, request) : undefined;
     if (agent === "openapi.json" && rest.length === 0 && request.method === "GET") return this.#document(context);
@@ -62,24 +63,24 @@ export class AgentApi {
         const body = parsed(openBody, await this.#body(request, {}));
         const opened = await sessions.open(context, openRequest(publication, body));
         onSpan({ "gen_ai.conversation.id": opened.id });
-        return json(201, opened, { location: this.#eventsOf(agent, opened.id) });
+        return jsonAnswer(201, opened, { location: this.#eventsOf(agent, opened.id) });
       }
       case "events":
         return this.#events(context, request, agent, publication, session);
       case "send": {
         const message = parsed(messageBody, await this.#body(request));
         await this.#enter(context, agent, publication, session, message.body);
-        return json(202, await sessions.send(context, session, message));
+        return jsonAnswer(202, await sessions.send(context, session, message));
       }
       case "interrupt":
         await this.#enter(context, agent, publication, session);
         await sessions.interrupt(context, session);
-        return new Response(null, { status: 202 });
+        return emptyAnswer(202);
       case "stop": {
         const { graceMs } = parsed(stopBody, await this.#body(request, {}));
         await this.#enter(context, agent, publication, session);
         await sessions.stop(context, session, graceMs === undefined ? {} : { graceMs });
-        return new Response(null, { status: 202 });
+        return emptyAnswer(202);
       }
       case "connect":
         throw new GatewayError("GATEWAY_INVALID", "This address is a WebSocket: ask with `Upgrade: websocket`.");
@@ -121,12 +122,12 @@ export class AgentApi {
     };
   }
 
-  async #list(context: CallContext, request: Request): Promise<Response> {
+  async #list(context: CallContext, request: Request): Promise<Answer> {
     const cursor = new URL(request.url).searchParams.get("cursor") ?? undefined;
-    return json(200, await this.#visible(context, cursor));
+    return jsonAnswer(200, await this.#visible(context, cursor));
   }
 
-  async #document(context: CallContext): Promise<Response> {
+  async #document(context: CallContext): Promise<Answer> {
     const agents = [];
     let cursor: string | undefined;
     do {
@@ -134,7 +135,7 @@ export class AgentApi {
       agents.push(...page.items);
       cursor = page.cursor;
     } while (cursor !== undefined);
-    return json(200, agentsDocument(agents, this.#deps.prefix));
+    return jsonAnswer(200, agentsDocument(agents, this.#deps.prefix));
   }
 
   async #visible(context: CallContext, cursor: string | undefined): ReturnType<AgentSessions["agents"]> {
@@ -150,7 +151,7 @@ export class AgentApi {
     return { ...page, items: page.items.filter((_, index) => shown[index]) };
   }
 
-  async #invoke(context: CallContext, request: Request, agent: string, publication: Publication): Promise<Response> {
+  async #invoke(context: CallContext, request: Request, agent: string, publication: Publication): Promise<Answer> {
     const { id, seq } = await this.#begin(context, request, agent, publication);
     const settled = await untilSettled(
       this.#deps.sessions.events(context, id, { after: seq }),
@@ -161,10 +162,10 @@ export class AgentApi {
       throw new GatewayError("GATEWAY_TARGET_UNAVAILABLE", `Session ${id} ended its events before it answered.`);
     }
     const { status, output } = settled;
-    return json(settled.failed ? 502 : 200, { session: id, status, output, seq: settled.seq });
+    return jsonAnswer(settled.failed ? 502 : 200, { session: id, status, output, seq: settled.seq });
   }
 
-  async #stream(context: CallContext, request: Request, agent: string, publication: Publication): Promise<Response> {
+  async #stream(context: CallContext, request: Request, agent: string, publication: Publication): Promise<Answer> {
     const { sessions, conventions, clock } = this.#deps;
     const { id, seq } = await this.#begin(context, request, agent, publication);
     const { context: own, stop } = abortable(context);
@@ -182,7 +183,7 @@ export class AgentApi {
     agent: string,
     publication: Publication,
     session: string,
-  ): Promise<Response> {
+  ): Promise<Answer> {
     await this.#enter(context, agent, publication, session);
     const query = new URL(request.url).searchParams;
     const resume = resumption(query, request.headers.get("last-event-id") ?? query.get("after"));
@@ -282,6 +283,3 @@ function abortable(
   const signals = [controller.signal, context.signal, ...others].filter((signal) => signal !== undefined);
   return { context: { ...context, signal: AbortSignal.any(signals) }, stop: () => controller.abort() };
 }
-
-const json = (status: number, body: object, headers: Record<string, string> = {}): Response =>
-  new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json", ...headers } });

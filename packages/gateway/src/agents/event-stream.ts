@@ -1,4 +1,5 @@
 import type { AgentEvent } from "../agent-sessions.ts";
+import type { Answer } from "../answer.ts";
 import type { Clock } from "../dialect.ts";
 import { problemOf } from "../http/problem.ts";
 import { sseEvent, sseHeaders } from "../http/sse.ts";
@@ -22,7 +23,7 @@ export interface EventStreamOptions {
 export function eventStream(
   events: AsyncIterable<AgentEvent>,
   { clock, stop, until, cut, headers, heartbeatMs = 15_000 }: EventStreamOptions,
-): Response {
+): Answer {
   const encoder = new TextEncoder();
   const iterator = events[Symbol.asyncIterator]();
   const done = new AbortController();
@@ -81,7 +82,7 @@ export function eventStream(
     },
     { highWaterMark: 2 },
   );
-  return new Response(body, { headers: { ...sseHeaders, ...headers } });
+  return { status: 200, headers: { ...sseHeaders, ...headers }, body };
 }
 
 function failure(error: unknown): string {

@@ -1,4 +1,5 @@
-import { problemResponse } from "./problem.ts";
+import { type Answer, jsonAnswer } from "../answer.ts";
+import { problemAnswer } from "./problem.ts";
 
 /** RFC 9728: who issues tokens for this gateway. */
 export interface ResourceMetadata {
@@ -10,8 +11,8 @@ export interface ResourceMetadata {
 
 const METADATA_PATH = "/.well-known/oauth-protected-resource";
 
-export function protectedResourceMetadata({ resource, authorizationServers, scopes }: ResourceMetadata): Response {
-  return Response.json({
+export function protectedResourceMetadata({ resource, authorizationServers, scopes }: ResourceMetadata): Answer {
+  return jsonAnswer(200, {
     resource,
     authorization_servers: authorizationServers,
     bearer_methods_supported: ["header"],
@@ -24,7 +25,7 @@ export function challenge(
   request: Request,
   resource: ResourceMetadata | undefined,
   refused: string | undefined,
-): Response {
+): Answer {
   const parameters = ['realm="gateway"'];
   if (refused !== undefined) parameters.push('error="invalid_token"');
   if (resource !== undefined) {
@@ -32,7 +33,7 @@ export function challenge(
     if (resource.scopes !== undefined) parameters.push(`scope="${resource.scopes.join(" ")}"`);
   }
   const detail = refused ?? `${request.method} needs credentials: send an Authorization header.`;
-  return problemResponse(
+  return problemAnswer(
     { status: 401, code: "GATEWAY_UNAUTHENTICATED", kind: "unauthenticated", detail, retryable: false },
     { "www-authenticate": `Bearer ${parameters.join(", ")}` },
   );

@@ -1,10 +1,15 @@
 import { GatewayError } from "../errors.ts";
 
+/** Nothing to decode and no empty or dot segment: most addresses are so. */
+const PLAIN = /^https?:\/\/[^/?#]+\/([\w~-][\w.~-]*(?:\/[\w~-][\w.~-]*)*)$/;
+
 /**
  * The path's segments, each decoded once. Refuses what some server on the way might read as another path: empty or dot
  * segments, slashes, backslashes and control characters inside one.
  */
 export function pathOf(url: string): readonly string[] {
+  const plain = PLAIN.exec(url)?.[1];
+  if (plain !== undefined) return plain.split("/");
   const { pathname } = new URL(url);
   const segments = pathname.slice(1).split("/");
   if (segments.length > 1 && segments.at(-1) === "") segments.pop();

@@ -1,3 +1,4 @@
+import type { Answer } from "../answer.ts";
 import type { ErrorKind, KindedError } from "../dialect.ts";
 import { GatewayError } from "../errors.ts";
 
@@ -45,17 +46,18 @@ export function problemOf(error: unknown): Problem {
 }
 
 /** RFC 9457 problem details. */
-export function problemResponse(problem: Problem, headers: Record<string, string> = {}): Response {
+export function problemAnswer(problem: Problem, headers: Record<string, string> = {}): Answer {
   const { status, code, kind, detail, retryable, retryAfterMs } = problem;
-  return new Response(JSON.stringify({ type: "about:blank", title: kind, status, detail, code, kind, retryable }), {
+  return {
     status,
+    body: JSON.stringify({ type: "about:blank", title: kind, status, detail, code, kind, retryable }),
     headers: {
       "content-type": "application/problem+json",
       "cache-control": "no-store",
       ...(retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) }),
       ...headers,
     },
-  });
+  };
 }
 
 function statusOf(error: KindedError): number {

@@ -1,12 +1,19 @@
+import type { Answer } from "../answer.ts";
+import type { Clock } from "../dialect.ts";
 import { GatewayError } from "../errors.ts";
 
 /** Counts calls until their last byte has been read, so that a server can end without cutting one. */
 export class InFlight {
+  readonly #clock: Clock;
   readonly #ending = new AbortController();
   readonly #leaving = new AbortController();
   #calls = 0;
   #draining = false;
   #idle: (() => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   get draining(): boolean {
     return this.#draining;
@@ -23,7 +30,7 @@ export class InFlight {
     throw new GatewayError("GATEWAY_DRAINING", "The gateway is shutting down.", { retryAfterMs: 1000 });
   }
 
-  /** For what is no response, until `body` ends. */
+  /** For what is no answer, until `body` ends. */
   async hold(body: () => Promise<void>): Promise<void> {
     this.#calls += 1;
     try {
@@ -33,22 +40,21 @@ export class InFlight {
     }
   }
 
-  async run(request: Request, body: (signal: AbortSignal) => Promise<Response>): Promise<Response> {
+  /** A stream that the answer holds ends with its source, its reader, `endsAt` or the drain's patience. */
+  async run(body: () => Promise<{ readonly answer: Answer; readonly endsAt?: number | undefined }>): Promise<Answer> {
     this.admit();
     this.#calls += 1;
-    let response: Response;
     try {
-      response = await body(request.signal);
-    } catch (error) {
+      const { answer, endsAt } = await body();
+      if (answer.body instanceof ReadableStream) {
+        const followed = { ...answer, body: this.#followed(answer.body, endsAt) };
+        this.#calls += 1;
+        return followed;
+      }
+      return answer;
+    } finally {
       this.#leave();
-      throw error;
     }
-    const streamed = response.headers.get("content-type") === "text/event-stream";
-    if (!streamed || response.body === null) {
-      this.#leave();
-      return response;
-    }
-    return new Response(this.#followed(response.body), response);
   }
 
   async drain({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -68,19 +74,22 @@ export class InFlight {
     if (this.#calls === 0) this.#idle?.();
   }
 
-  /** Ends with its source, its reader or the drain's patience, whichever is first. */
-  #followed(source: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  #followed(source: ReadableStream<Uint8Array>, endsAt: number | undefined): ReadableStream<Uint8Array> {
     const reader = source.getReader();
     const ending = this.#ending.signal;
-    let left = false;
+    const over = new AbortController();
     const leave = () => {
-      if (left) return;
-      left = true;
+      if (over.signal.aborted) return;
+      over.abort();
       ending.removeEventListener("abort", cut);
       this.#leave();
     };
     const cut = () => void reader.cancel().catch(() => {});
     ending.addEventListener("abort", cut, { once: true });
+    if (endsAt !== undefined) {
+      const left = Math.max(0, endsAt - this.#clock.now());
+      this.#clock.sleep(left, { signal: over.signal }).then(cut, () => {});
+    }
     return new ReadableStream<Uint8Array>(
       {
         async pull(controller) {

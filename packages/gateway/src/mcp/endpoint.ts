@@ -1,3 +1,4 @@
+import { type Answer, emptyAnswer } from "../answer.ts";
 import type { CallContext, Json } from "../dialect.ts";
 import { GatewayError } from "../errors.ts";
 import { parseJson, readBody } from "../http/body.ts";
@@ -10,7 +11,7 @@ import type { ToolRegistry } from "../tool-registry.ts";
 import type { ToolSource } from "../tool-source.ts";
 import { checkModernHeaders, isModern } from "./modern.ts";
 import { LEGACY_VERSIONS, META, MODERN_VERSION, RPC, type RpcId, type RpcMessage } from "./protocol.ts";
-import { rpcError, rpcResult } from "./rpc-response.ts";
+import { rpcError, rpcResult } from "./rpc-answer.ts";
 import type { SealedSessions } from "./sealed-sessions.ts";
 import { served } from "./spans.ts";
 
@@ -26,6 +27,12 @@ export interface McpEndpointDeps {
   readonly ownLists: boolean;
   readonly sessions: SealedSessions;
   readonly maxBodyBytes: number;
+}
+
+/** A request, with the names of its headers where the server has them at hand. */
+export interface Asked {
+  readonly request: Request;
+  readonly headerNames?: readonly string[] | undefined;
 }
 
 const SERVER = { name: "ashlar-gateway", version: "1" };
@@ -56,9 +63,10 @@ export class McpEndpoint {
   }
 
   /** `target` narrows the endpoint to one of them. */
-  async handle(context: CallContext, request: Request, target?: Target): Promise<Response> {
+  async handle(context: CallContext, asked: Asked, target?: Target): Promise<Answer> {
+    const { request } = asked;
     const through = this.#transparent ? (target ?? this.#registry.passThrough) : undefined;
-    if (request.method !== "POST") return this.#withoutBody(context, request, through);
+    if (request.method !== "POST") return this.#withoutBody(context, asked, through);
     if (!/^application\/json\s*(;|$)/i.test(request.headers.get("content-type") ?? "")) {
       return rpcError(null, RPC.refused, "Content-Type must be application/json.", { status: 415 });
     }
@@ -80,64 +88,66 @@ export class McpEndpoint {
       return await served(message, () =>
         through?.forward === undefined
           ? this.#answer(keyed, request, message, target)
-          : this.#forward(keyed, request, through, message, body),
+          : this.#forward(keyed, asked, through, message, body),
       );
     } catch (error) {
       return failure(id, error, isModern(request.headers, message));
     }
   }
 
-  async #withoutBody(context: CallContext, request: Request, through: Target | undefined): Promise<Response> {
-    const { method } = request;
+  async #withoutBody(context: CallContext, asked: Asked, through: Target | undefined): Promise<Answer> {
+    const { method } = asked.request;
     if ((method === "GET" || method === "DELETE") && through?.forward !== undefined) {
       try {
-        return await this.#pass(context, request, through, method);
+        return await this.#pass(context, asked, through, method);
       } catch (error) {
         return failure(null, error);
       }
     }
-    return new Response(
-      JSON.stringify({ jsonrpc: "2.0", id: null, error: { code: RPC.refused, message: "Method not allowed." } }),
-      { status: 405, headers: { allow: "POST", "content-type": "application/json" } },
-    );
+    const refused = rpcError(null, RPC.refused, "Method not allowed.", { status: 405 });
+    refused.headers.allow = "POST";
+    return refused;
   }
 
   async #forward(
     context: CallContext,
-    request: Request,
+    asked: Asked,
     target: Target,
     message: RpcMessage,
     body: Uint8Array,
-  ): Promise<Response> {
+  ): Promise<Answer> {
+    const { request } = asked;
     if (isModern(request.headers, message)) {
       const mismatch = checkModernHeaders(request.headers, message);
       if (mismatch !== undefined) return mismatch;
     }
     if (message.method === "tools/list" && !this.#ownLists) return this.#answer(context, request, message, target);
-    if (message.method !== "tools/call") return this.#pass(context, request, target, "POST", body);
+    if (message.method !== "tools/call") return this.#pass(context, asked, target, "POST", body);
     const { name, arguments: args } = message.params ?? {};
     if (typeof name !== "string") {
       return rpcError(message.id ?? null, RPC.invalidParams, "params.name must be a string.");
     }
     return this.#access.forward(context, target, name, args ?? {}, () =>
-      this.#pass(context, request, target, "POST", body),
+      this.#pass(context, asked, target, "POST", body),
     );
   }
 
   async #pass(
     context: CallContext,
-    request: Request,
+    { request, headerNames = [...request.headers.keys()] }: Asked,
     target: Target,
     method: ForwardedMessage["method"],
     body?: Uint8Array,
-  ): Promise<Response> {
+  ): Promise<Answer> {
     if (target.forward === undefined) throw new GatewayError("GATEWAY_INVALID", `${target.name} does not speak MCP.`);
     const headers: Record<string, string> = {};
     for (const name of FORWARDED) {
       const value = request.headers.get(name);
       if (value !== null) headers[name] = value;
     }
-    for (const [name, value] of request.headers) if (name.startsWith("mcp-param-")) headers[name] = value;
+    for (const name of headerNames) {
+      if (name.startsWith("mcp-param-")) headers[name] = request.headers.get(name) ?? "";
+    }
     const sealed = request.headers.get("mcp-session-id");
     if (sealed !== null) {
       const session = this.#sessions.open(context.principal, target.name, sealed);
@@ -145,9 +155,9 @@ export class McpEndpoint {
       headers["mcp-session-id"] = session;
     }
     const answer = await target.forward(context, { method, headers, ...(body === undefined ? {} : { body }) });
-    const session = answer.headers.get("mcp-session-id");
-    if (session !== null) {
-      answer.headers.set("mcp-session-id", this.#sessions.seal(context.principal, target.name, session));
+    const session = answer.headers["mcp-session-id"];
+    if (session !== undefined) {
+      answer.headers["mcp-session-id"] = this.#sessions.seal(context.principal, target.name, session);
     }
     return answer;
   }
@@ -157,10 +167,10 @@ export class McpEndpoint {
     request: Request,
     message: RpcMessage,
     target: Target | undefined,
-  ): Promise<Response> {
+  ): Promise<Answer> {
     const { method } = message;
     if (method === undefined || message.id === undefined || message.id === null) {
-      return new Response(null, { status: 202 });
+      return emptyAnswer(202);
     }
     const modern = isModern(request.headers, message);
     if (modern) {
@@ -200,7 +210,7 @@ export class McpEndpoint {
     modern: boolean,
     { name, arguments: args = {} }: { readonly [key: string]: Json },
     target: Target | undefined,
-  ): Promise<Response> {
+  ): Promise<Answer> {
     if (typeof name !== "string") return rpcError(id, RPC.invalidParams, "params.name must be a string.");
     const result =
       target === undefined
@@ -209,7 +219,7 @@ export class McpEndpoint {
     return rpcResult(id, modern ? { ...result, resultType: "complete", _meta: identity } : result);
   }
 
-  #complete(id: RpcId, modern: boolean, result: { readonly [key: string]: Json }): Response {
+  #complete(id: RpcId, modern: boolean, result: { readonly [key: string]: Json }): Answer {
     if (!modern) return rpcResult(id, result);
     return rpcResult(id, { ...result, resultType: "complete", ttlMs: 0, cacheScope: "private", _meta: identity });
   }
@@ -232,12 +242,12 @@ function withKey(context: CallContext, { params }: RpcMessage): CallContext {
     : context;
 }
 
-function failure(id: RpcId | null, error: unknown, modern = false): Response {
+function failure(id: RpcId | null, error: unknown, modern = false): Answer {
   const { kind, detail, status, code, retryAfterMs } = problemOf(error);
   if (error instanceof LimitedError) {
-    const response = rpcError(id, RPC.refused, detail, { status, data: { code, retryAfterMs: retryAfterMs ?? 0 } });
-    for (const [name, value] of Object.entries(error.headers)) response.headers.set(name, value);
-    return response;
+    const answer = rpcError(id, RPC.refused, detail, { status, data: { code, retryAfterMs: retryAfterMs ?? 0 } });
+    Object.assign(answer.headers, error.headers);
+    return answer;
   }
   if (kind === "denied") {
     return id === null

@@ -1,6 +1,7 @@
+import type { Answer } from "../answer.ts";
 import type { Json } from "../dialect.ts";
 import { decodeHeaderValue, META, MODERN_VERSION, nameParameters, RPC, type RpcMessage } from "./protocol.ts";
-import { rpcError } from "./rpc-response.ts";
+import { rpcError } from "./rpc-answer.ts";
 
 const metaOf = ({ params }: RpcMessage): { readonly [key: string]: Json } =>
   (params?._meta as { readonly [key: string]: Json } | undefined) ?? {};
@@ -15,7 +16,7 @@ export function isModern(headers: Headers, message: RpcMessage): boolean {
  * The stateless revision repeats in headers what intermediaries route by. A header that disagrees with the body would
  * let a message be judged as one thing and run as another: the answer is then an error, else `undefined`.
  */
-export function checkModernHeaders(headers: Headers, message: RpcMessage): Response | undefined {
+export function checkModernHeaders(headers: Headers, message: RpcMessage): Answer | undefined {
   const { id = null, method } = message;
   if (method === undefined) return undefined;
   const meta = metaOf(message);
@@ -48,7 +49,7 @@ export function checkModernHeaders(headers: Headers, message: RpcMessage): Respo
   return isRequest ? checkName(headers, message) : undefined;
 }
 
-function checkName(headers: Headers, { id = null, method = "", params }: RpcMessage): Response | undefined {
+function checkName(headers: Headers, { id = null, method = "", params }: RpcMessage): Answer | undefined {
   const field = Object.hasOwn(nameParameters, method) ? nameParameters[method] : undefined;
   if (field === undefined) return undefined;
   const value = params?.[field];
@@ -59,7 +60,7 @@ function checkName(headers: Headers, { id = null, method = "", params }: RpcMess
   return undefined;
 }
 
-function mismatch(id: RpcMessage["id"], header: string, body: string): Response {
+function mismatch(id: RpcMessage["id"], header: string, body: string): Answer {
   return rpcError(id ?? null, RPC.headerMismatch, `Bad Request: the headers and the body disagree: ${body}`, {
     status: 400,
     data: { mismatch: { header, body } },

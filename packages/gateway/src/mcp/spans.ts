@@ -1,4 +1,5 @@
 import type { Attributes, Span } from "@opentelemetry/api";
+import type { Answer } from "../answer.ts";
 import type { Json } from "../dialect.ts";
 import { callerTraces, inSpan, SpanKind, traceHeaders, withCallerTrace } from "../internal/tracing.ts";
 import type { RpcMessage } from "./protocol.ts";
@@ -6,7 +7,7 @@ import type { RpcMessage } from "./protocol.ts";
 const KNOWN = /^[a-z]+(?:\/[a-zA-Z_]+)*$/;
 
 /** One MCP request as a server sees it, on the trace that its `_meta` or its HTTP request names. */
-export function served(message: RpcMessage, body: () => Promise<Response>): Promise<Response> {
+export function served(message: RpcMessage, body: () => Promise<Answer>): Promise<Answer> {
   const { method, id, params } = message;
   if (method === undefined || id === undefined || id === null || !KNOWN.test(method)) return body();
   const { name, attributes } = described(method, params);

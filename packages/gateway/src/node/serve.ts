@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import type { IncomingMessage, Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createAdaptorServer } from "@hono/node-server";
 import type { Gateway } from "../gateway.ts";
+import { nodeListener, type Served } from "./listener.ts";
 import { acceptSockets } from "./sockets.ts";
 
 export interface ServeOptions {
@@ -23,24 +23,20 @@ export interface GatewayServer extends AsyncDisposable {
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
-/** Serves a gateway on Node's own HTTP server. Rejects when the port cannot be had. */
+/** Serves a gateway on Node's own HTTP server, WebSockets included. Rejects when the port cannot be had. */
 export async function serve(
-  gateway: Pick<Gateway, "fetch" | "drain"> & Partial<Pick<Gateway, "upgrade">>,
+  gateway: Served & Pick<Gateway, "drain"> & Partial<Pick<Gateway, "upgrade">>,
   { port = 0, hostname = "127.0.0.1", headersTimeoutMs = 10_000, requestTimeoutMs = 60_000 }: ServeOptions = {},
 ): Promise<GatewayServer> {
-  const server = createAdaptorServer({
-    fetch: (request, { incoming }) => {
-      const remoteAddress = (incoming as IncomingMessage).socket.remoteAddress;
-      return gateway.fetch(request, remoteAddress === undefined ? {} : { remoteAddress });
-    },
-    overrideGlobalObjects: false,
-    serverOptions: {
+  const server = createServer(
+    {
       headersTimeout: headersTimeoutMs,
       requestTimeout: requestTimeoutMs,
       connectionsCheckingInterval: 1000,
       maxHeaderSize: 16 * 1024,
     },
-  }) as Server;
+    nodeListener(gateway),
+  );
   const { upgrade } = gateway;
   if (upgrade !== undefined) acceptSockets(server, { upgrade });
   server.listen(port, hostname);

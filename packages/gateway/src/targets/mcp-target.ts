@@ -1,3 +1,4 @@
+import type { Answer } from "../answer.ts";
 import type { CallContext, Json } from "../dialect.ts";
 import { GatewayError } from "../errors.ts";
 import { traceHeaders } from "../internal/tracing.ts";
@@ -80,7 +81,7 @@ class McpTarget implements Target {
     };
   }
 
-  async forward(context: CallContext, { method, headers, body }: ForwardedMessage): Promise<Response> {
+  async forward(context: CallContext, { method, headers, body }: ForwardedMessage): Promise<Answer> {
     const answer = await this.#send(
       context,
       {
@@ -96,9 +97,9 @@ class McpTarget implements Target {
       throw refusal(this.name, answer);
     }
     const streamed = answer.headers["content-type"]?.startsWith("text/event-stream") ?? false;
-    const bytes = streamed ? answer.stream() : ((await answer.bytes()) as Uint8Array<ArrayBuffer>);
-    const empty = bytes instanceof Uint8Array && bytes.byteLength === 0;
-    return new Response(empty ? null : bytes, { status: answer.status, headers: passedBack(answer) });
+    const given = streamed ? answer.stream() : await answer.bytes();
+    const empty = given instanceof Uint8Array && given.byteLength === 0;
+    return { status: answer.status, headers: passedBack(answer), body: empty ? null : given };
   }
 
   #request(
