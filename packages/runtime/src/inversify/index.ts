@@ -1,7 +1,9 @@
 export {
   inMemoryRuntimeModule,
   postgresRuntimeModule,
+  type RedisRuntimeModuleOptions,
   type RuntimeModuleOptions,
+  redisRuntimeModule,
   runtimeModule,
   sqliteRuntimeModule,
 } from "./modules.ts";
@@ -14,6 +16,8 @@ export {
   RUNTIME,
   RUNTIME_DATABASE,
   RUNTIME_POSTGRES,
+  RUNTIME_REDIS,
+  RUNTIME_REDIS_SUBSCRIBER,
   SESSION_LOG,
   SESSION_RECORDS,
   SESSIONS,

@@ -1,6 +1,13 @@
 import { ContainerModule } from "inversify";
 import { InMemorySessionLog, InMemoryWorkQueue } from "../in-memory/index.ts";
 import { PostgresLiveBus, PostgresSessionLog, PostgresWorkQueue } from "../postgres/index.ts";
+import {
+  RedisLiveBus,
+  RedisSessionLog,
+  type RedisSessionLogDeps,
+  RedisWorkQueue,
+  type RedisWorkQueueDeps,
+} from "../redis/index.ts";
 import { Runtime, type RuntimeDeps } from "../runtime.ts";
 import { SqliteSessionLog, SqliteWorkQueue } from "../sqlite/index.ts";
 import { optional, refuseRebind } from "./binding.ts";
@@ -13,6 +20,8 @@ import {
   RUNTIME,
   RUNTIME_DATABASE,
   RUNTIME_POSTGRES,
+  RUNTIME_REDIS,
+  RUNTIME_REDIS_SUBSCRIBER,
   SESSION_LOG,
   SESSION_RECORDS,
   SESSIONS,
@@ -23,6 +32,9 @@ export type RuntimeModuleOptions = Pick<
   RuntimeDeps,
   "labels" | "admission" | "concurrency" | "leaseMs" | "sweepMs" | "maxCrashes" | "onError"
 >;
+
+export type RedisRuntimeModuleOptions = Pick<RedisSessionLogDeps, "prefix" | "partitions" | "durability" | "archive"> &
+  Pick<RedisWorkQueueDeps, "shards">;
 
 const close = (store: { close(): Promise<void> }): Promise<void> => store.close();
 
@@ -115,6 +127,28 @@ export const postgresRuntimeModule = (): ContainerModule =>
     options
       .bind(LIVE_BUS)
       .toResolvedValue((pool) => new PostgresLiveBus({ pool }), [RUNTIME_POSTGRES])
+      .inSingletonScope()
+      .onDeactivation(close);
+  });
+
+/** Needs `RUNTIME_REDIS` and `RUNTIME_REDIS_SUBSCRIBER`; log, queue and live bus share the server, which keeps the time. */
+export const redisRuntimeModule = (given: RedisRuntimeModuleOptions = {}): ContainerModule =>
+  new ContainerModule((options) => {
+    refuseRebind(options, SESSION_LOG, WORK_QUEUE, LIVE_BUS);
+    options
+      .bind(SESSION_LOG)
+      .toResolvedValue((client) => new RedisSessionLog({ ...given, client }), [RUNTIME_REDIS])
+      .inSingletonScope()
+      .onDeactivation(close);
+    const both = [RUNTIME_REDIS, RUNTIME_REDIS_SUBSCRIBER] as const;
+    options
+      .bind(WORK_QUEUE)
+      .toResolvedValue((client, subscriber) => new RedisWorkQueue({ ...given, client, subscriber }), [...both])
+      .inSingletonScope()
+      .onDeactivation(close);
+    options
+      .bind(LIVE_BUS)
+      .toResolvedValue((client, subscriber) => new RedisLiveBus({ ...given, client, subscriber }), [...both])
       .inSingletonScope()
       .onDeactivation(close);
   });

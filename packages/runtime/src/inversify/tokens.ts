@@ -4,6 +4,7 @@ import type { Redactor } from "../dialect.ts";
 import type { SqliteDatabase } from "../internal/sqlite.ts";
 import type { LiveBus } from "../live-bus.ts";
 import type { PostgresPool } from "../postgres/index.ts";
+import type { RedisClient, RedisSubscriber } from "../redis/index.ts";
 import type { Runtime } from "../runtime.ts";
 import type { SessionLog } from "../session-log.ts";
 import type { SessionRecords } from "../session-records.ts";
@@ -28,3 +29,7 @@ export const AGENTS: ServiceIdentifier<readonly Agent[]> = token("@ashlar/runtim
 export const RUNTIME_DATABASE: ServiceIdentifier<SqliteDatabase> = token("@ashlar/runtime:Database");
 /** A `Pool` of pg, bound by the root, which also ends it. */
 export const RUNTIME_POSTGRES: ServiceIdentifier<PostgresPool> = token("@ashlar/runtime:Postgres");
+/** An ioredis `Redis` or `Cluster`, bound by the root, which also disconnects it. */
+export const RUNTIME_REDIS: ServiceIdentifier<RedisClient> = token("@ashlar/runtime:Redis");
+/** A second connection of the same, which only listens: `client.duplicate()`. */
+export const RUNTIME_REDIS_SUBSCRIBER: ServiceIdentifier<RedisSubscriber> = token("@ashlar/runtime:RedisSubscriber");
