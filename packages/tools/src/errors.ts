@@ -18,6 +18,9 @@ export type ToolsErrorCode =
   | "TOOLS_LIMIT_EXCEEDED"
   | "TOOLS_ARCHIVE_REFUSED"
   | "TOOLS_NETWORK_REFUSED"
+  | "TOOLS_PAGE_FAILED"
+  | "TOOLS_UNKNOWN_ELEMENT"
+  | "TOOLS_CONTROL_HELD"
   | "TOOLS_CLOSED"
   | "TOOLS_CANCELLED"
   | "TOOLS_SANDBOX_DIED"
@@ -41,6 +44,9 @@ const kinds: Readonly<Record<ToolsErrorCode, ErrorKind>> = {
   TOOLS_LIMIT_EXCEEDED: "limited",
   TOOLS_ARCHIVE_REFUSED: "invalid",
   TOOLS_NETWORK_REFUSED: "denied",
+  TOOLS_PAGE_FAILED: "unavailable",
+  TOOLS_UNKNOWN_ELEMENT: "not_found",
+  TOOLS_CONTROL_HELD: "conflict",
   TOOLS_CLOSED: "conflict",
   TOOLS_CANCELLED: "cancelled",
   TOOLS_SANDBOX_DIED: "unavailable",

@@ -1,0 +1,14 @@
+export type { AccessScope } from "./access-tokens.ts";
+export type { BrowserEvent, BrowserEvents } from "./browser-event.ts";
+export type { BrowserProfiles } from "./browser-profiles.ts";
+export { type AccessOptions, BrowserServer, type BrowserServerDeps } from "./browser-server.ts";
+export type { ActOptions, BrowserSession, PageState } from "./browser-session.ts";
+export type { BrowserSpec } from "./browser-spec.ts";
+export { Browsers, type BrowsersDeps } from "./browsers.ts";
+export type { BrowserProgram, Viewport } from "./chromium.ts";
+export type { ControlHolder, ControlLease } from "./control-lease.ts";
+export type { Download } from "./downloads.ts";
+export { FolderProfiles } from "./folder-profiles.ts";
+export { FolderRecordings } from "./folder-recordings.ts";
+export type { RecordingEntry, RecordingPart, Recordings } from "./recordings.ts";
+export type { Sealer } from "./sealer.ts";
