@@ -87,7 +87,7 @@ export class BrowserPage {
   }
 
   /** Waits for what an action set in motion: a document that loads, up to a limit. */
-  async settle(timeoutMs = SETTLE_MS): Promise<void> {
+  async settle(timeoutMs: number = SETTLE_MS): Promise<void> {
     await this.#deps.clock.sleep(GRACE_MS);
     if (this.#loading) {
       const enough = new AbortController();

@@ -3,14 +3,26 @@ import { ToolsError } from "../errors.ts";
 import type { BrowserSession } from "./browser-session.ts";
 import type { CdpPipe } from "./cdp/cdp-pipe.ts";
 
-const state = z.object({
+/** What a site left in a browser: cookies, and local storage by origin. */
+export interface StorageState {
+  readonly version: 1;
+  /** As the browser gives them. */
+  readonly cookies: readonly Cookie[];
+  readonly origins: readonly { readonly origin: string; readonly items: readonly (readonly [string, string])[] }[];
+}
+
+interface Cookie {
+  readonly name: string;
+  readonly value: string;
+  readonly domain: string;
+  readonly [key: string]: unknown;
+}
+
+const state: z.ZodType<StorageState> = z.object({
   version: z.literal(1),
   cookies: z.array(z.looseObject({ name: z.string(), value: z.string(), domain: z.string() })),
   origins: z.array(z.object({ origin: z.string(), items: z.array(z.tuple([z.string(), z.string()])) })),
 });
-
-/** What a site left in a browser: cookies, and local storage by origin. */
-export type StorageState = z.output<typeof state>;
 
 const MAX_ORIGINS = 200;
 const EMPTY = Buffer.from("<!doctype html>").toString("base64");
@@ -30,8 +42,8 @@ export async function takeState(session: BrowserSession, known: readonly string[
   const { pipe } = session;
   // The page that looks is none of the session's.
   await pipe.send("Target.setDiscoverTargets", { discover: false });
-  const { cookies } = await pipe.send<{ readonly cookies: StorageState["cookies"] }>("Storage.getCookies");
-  const origins: StorageState["origins"] = [];
+  const { cookies } = await pipe.send<{ readonly cookies: readonly Cookie[] }>("Storage.getCookies");
+  const origins: StorageState["origins"][number][] = [];
   if (known.length > 0) {
     await withOrigins(pipe, async (visit) => {
       for (const origin of known.slice(0, MAX_ORIGINS)) {
@@ -112,7 +124,7 @@ const SETTABLE = [
 ];
 
 /** What `getCookies` gives, without what `setCookies` does not take; a cookie of the session has no end. */
-function settable(cookie: StorageState["cookies"][number]): Record<string, unknown> {
+function settable(cookie: Cookie): Record<string, unknown> {
   const kept = Object.entries(cookie).filter(([name]) => SETTABLE.includes(name));
   return Object.fromEntries(kept.filter(([name, value]) => name !== "expires" || Number(value) > 0));
 }
