@@ -11,8 +11,9 @@ const root = fileURLToPath(new URL("../examples", import.meta.url));
 const room = mkdtempSync(join(tmpdir(), "ashlar-examples-"));
 afterAll(() => rmSync(room, { recursive: true, force: true }));
 
-/** The main job has tests of its own. */
-const names = readdirSync(root).filter((name) => name !== "ticket-resolver" && existsSync(join(root, name, "main.ts")));
+/** The main job and the server have tests of their own. */
+const ownTests = new Set(["ticket-resolver", "server"]);
+const names = readdirSync(root).filter((name) => !ownTests.has(name) && existsSync(join(root, name, "main.ts")));
 
 const needs: Readonly<Record<string, readonly SystemPart[]>> = {
   "code-interpreter": [parts.bubblewrap, parts.dataScience],

@@ -12,9 +12,9 @@ export interface ScriptedModel {
 }
 
 /** A local server that speaks OpenAI's Chat Completions protocol, streaming included. Its answers are a script. */
-export async function startScriptedModel(): Promise<ScriptedModel> {
+export async function startScriptedModel(script: (chat: ChatRequest) => Move = nextMove): Promise<ScriptedModel> {
   return new Promise((resolve) => {
-    const server = serve({ fetch: answer, port: 0, hostname: "127.0.0.1" }, ({ port }) =>
+    const server = serve({ fetch: (request) => answer(request, script), port: 0, hostname: "127.0.0.1" }, ({ port }) =>
       resolve({
         baseURL: `http://127.0.0.1:${port}/v1`,
         model: "scripted-model",
@@ -24,14 +24,14 @@ export async function startScriptedModel(): Promise<ScriptedModel> {
   });
 }
 
-async function answer(request: Request): Promise<Response> {
+async function answer(request: Request, script: (chat: ChatRequest) => Move): Promise<Response> {
   if (request.method !== "POST" || !request.url.endsWith("/v1/chat/completions")) return failure(404, "not_found");
   const parsed = chatRequest.safeParse(await request.json().catch(() => undefined));
   if (!parsed.success) return failure(400, z.prettifyError(parsed.error));
   const chat = parsed.data as unknown as ChatRequest;
   const id = `chatcmpl-${chat.messages.length}`;
   try {
-    const move = nextMove(chat);
+    const move = script(chat);
     const usage = usageOf(chat, move);
     return chat.stream === true ? streamed(id, chat.model, move, usage) : whole(id, chat.model, move, usage);
   } catch (error) {
