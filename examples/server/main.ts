@@ -1,6 +1,5 @@
 /** The six blocks as one server, until SIGTERM. */
 import { readOptions, UsageError, usage } from "./options.ts";
-import { startServer } from "./server.ts";
 
 const say = (line: string): void => console.log(line);
 
@@ -14,7 +13,9 @@ try {
 }
 
 async function run(): Promise<void> {
-  const server = await startServer(readOptions(process.argv.slice(2)), { environment: process.env, say });
+  const options = readOptions(process.argv.slice(2));
+  const { startServer } = await import("./server.ts"); // a wrong flag is told before the stack is loaded
+  const server = await startServer(options, { environment: process.env, say });
   const stop = new Promise<string>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
   });
