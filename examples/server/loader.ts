@@ -17,6 +17,9 @@ export interface LoaderDeps {
   readonly say: (line: string) => void;
 }
 
+/** For calls under way to a target that is replaced or gone. */
+const PATIENCE_MS = 30_000;
+
 /** Puts definitions into force: those of the start, and what changes while the server runs. */
 export class Loader {
   readonly #deps: LoaderDeps;
@@ -50,7 +53,7 @@ export class Loader {
     transport.allow([...targets.values()].flatMap(hostsOf));
     for (const name of this.#targets.keys()) {
       if (targets.has(name)) continue;
-      await gateway.removeTarget(name);
+      await gateway.removeTarget(name, { signal: AbortSignal.timeout(PATIENCE_MS) });
       this.#targets.delete(name);
       say(`target ${name} is gone`);
     }
@@ -58,9 +61,9 @@ export class Loader {
       const text = JSON.stringify(definition);
       if (this.#targets.get(name) === text) continue;
       try {
-        const made = await this.#deps.target(name, definition);
-        await gateway.removeTarget(name);
-        gateway.addTarget(made);
+        await gateway.replaceTarget(await this.#deps.target(name, definition), {
+          signal: AbortSignal.timeout(PATIENCE_MS),
+        });
         this.#targets.set(name, text);
         say(`target ${name} (${definition.kind})`);
       } catch (error) {

@@ -1,12 +1,14 @@
 import type { AgentSessions } from "@ashlar/gateway";
 
+type Sessions = Required<AgentSessions>;
+
 /** The runtime's sessions, of which only agents that are defined now can be opened; those under way go on. */
 export class PublishedAgents implements AgentSessions {
-  readonly #sessions: AgentSessions;
+  readonly #sessions: Sessions;
   /** Version by name. */
   #published: ReadonlyMap<string, string> = new Map();
 
-  constructor(sessions: AgentSessions) {
+  constructor(sessions: Sessions) {
     this.#sessions = sessions;
   }
 
@@ -25,6 +27,10 @@ export class PublishedAgents implements AgentSessions {
   open(...[context, request]: Parameters<AgentSessions["open"]>): ReturnType<AgentSessions["open"]> {
     const qualifier = request.qualifier ?? this.#published.get(request.agent) ?? "none";
     return this.#sessions.open(context, { ...request, qualifier });
+  }
+
+  get(...args: Parameters<Sessions["get"]>): ReturnType<Sessions["get"]> {
+    return this.#sessions.get(...args);
   }
 
   send(...args: Parameters<AgentSessions["send"]>): ReturnType<AgentSessions["send"]> {

@@ -98,7 +98,7 @@ export async function startServer(options: Options, { environment, say }: Server
     await loader.restore();
 
     const server = await serve(
-      { fetch: stack.fetch(gateway), drain: (until) => gateway.drain(until) },
+      { fetch: stack.fetch(gateway), upgrade: gateway.upgrade, drain: (until) => gateway.drain(until) },
       {
         port: options.port,
         hostname: options.host,
@@ -108,6 +108,8 @@ export async function startServer(options: Options, { environment, say }: Server
         ? new UsageError(`${options.host}:${options.port} cannot be listened on (${error.code}): name another --port.`)
         : error;
     });
+    // Calls under way end while their agents still run; then the sessions are put down.
+    closing.push(() => runtime.close());
     closing.push(() => server.close());
     await runtime.start();
 
