@@ -30,9 +30,10 @@ export async function agentOf({ name, version, definition }: VersionedAgent, par
     ...{ name, version, system, policies, permissions: parts.permissions, pricing: parts.pricing },
     model: await parts.models.model(definition.model, { tenant: parts.tenant, agent: name }),
     tools: [only(tools, parts.tools)],
-    limits: {
+    budget: {
       ...(limits.tokens === undefined ? {} : { tokens: limits.tokens }),
       ...(limits.cost_micros === undefined ? {} : { costMicros: limits.cost_micros }),
+      ...(limits.active_ms === undefined ? {} : { activeMs: limits.active_ms }),
     },
     ...(description === undefined ? {} : { description }),
     ...(memory === undefined ? {} : { memory: parts.memory(memory) }),

@@ -25,8 +25,13 @@ export const agentDefinition = z.strictObject({
   /** Names as `/mcp` lists them; `*` stands for any run of characters. */
   tools: z.array(z.string()).default([]),
   policies: z.record(z.string(), z.enum(["always_allow", "always_ask", "auto", "never"])).exactOptional(),
+  /** Of a session. A reached one asks a person for as much again. */
   limits: z
-    .strictObject({ tokens: z.int().positive().exactOptional(), cost_micros: z.int().positive().exactOptional() })
+    .strictObject({
+      tokens: z.int().positive().exactOptional(),
+      cost_micros: z.int().positive().exactOptional(),
+      active_ms: z.int().positive().exactOptional(),
+    })
     .default({}),
   /** Of one turn. */
   max_iterations: z.int().positive().exactOptional(),
