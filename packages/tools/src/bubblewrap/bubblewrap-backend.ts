@@ -1,8 +1,7 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Readable, Writable } from "node:stream";
 import type { Capabilities, Enforcement } from "../capabilities.ts";
 import { type CallContext, type Clock, type IdSource, systemClock, systemIds } from "../dialect.ts";
 import type { EgressGateway, EgressLink } from "../egress.ts";
@@ -17,11 +16,11 @@ import type { SandboxSpec } from "../sandbox-spec.ts";
 import type { Workspaces } from "../workspaces.ts";
 import { certificateVariables, writeBundle } from "./certificates.ts";
 import { type CgroupKeeper, cgroupLimits, findCgroups } from "./cgroups.ts";
+import { Launcher, SECCOMP_FD } from "./launcher.ts";
 import { keepNode, makeSkeleton, profile } from "./profile.ts";
 import { seccompFilter } from "./seccomp.ts";
 
 const ENVIRONMENT = { PATH: PATH_INSIDE, HOME: "/workspace", LANG: "C.UTF-8", TMPDIR: "/tmp" };
-const SECCOMP_FD = 3;
 
 export interface BubblewrapBackendDeps {
   readonly clock?: Clock;
@@ -51,6 +50,7 @@ export class BubblewrapBackend implements SandboxBackend {
   #skeleton = "";
   #compiled: Buffer | undefined;
   #cgroups: CgroupKeeper | undefined;
+  #launcher: Launcher | undefined;
 
   constructor(deps: BubblewrapBackendDeps = {}) {
     this.#deps = deps;
@@ -81,6 +81,8 @@ export class BubblewrapBackend implements SandboxBackend {
 
   async close(): Promise<void> {
     await Promise.allSettled([...this.#sandboxes].map((sandbox) => sandbox.close()));
+    this.#launcher?.close();
+    this.#launcher = undefined;
     if (this.#skeleton !== "") rmSync(this.#skeleton, { recursive: true, force: true });
     this.#skeleton = "";
     this.#report = undefined;
@@ -117,6 +119,8 @@ export class BubblewrapBackend implements SandboxBackend {
   }
 
   #launch(id: string, spec: SandboxSpec, link: EgressLink | undefined): Launch {
+    const launcher = this.#launcher;
+    if (launcher === undefined) throw new ToolsError("TOOLS_CLOSED", "This backend is closed.");
     const bundle = join(this.#skeleton, `${id}.pem`);
     const words = profile({
       ...{ skeleton: this.#skeleton, spec, python: this.#python, node: this.#node },
@@ -127,44 +131,16 @@ export class BubblewrapBackend implements SandboxBackend {
     const filter = spec.userNamespaces ? this.#nestingFilter : this.#filter;
     const limits = cgroupLimits(spec.limits);
     const group = this.#cgroups?.create(id, limits);
-    const root = process.getuid?.() === 0;
-    const user = String(1_000_000_000 + randomInt(1_000_000_000));
-    const drop = root ? ["/usr/bin/setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups"] : [];
-    const joins = (group?.join ?? []).map((list) => `echo $$ > ${list} || exit 125;`).join(" ");
-    const caps =
-      group === undefined ? `ulimit -v ${Math.floor(limits.memoryBytes / 1024) * 4}; ulimit -u 4096 2>/dev/null;` : "";
-    const child = spawn(
-      "/bin/sh",
-      [
-        "-c",
-        `${joins} ${caps} exec "$@"`,
-        "sh",
-        ...drop,
-        this.#bwrap,
-        ...words,
-        "--",
-        this.#python.program,
-        ...GUEST_COMMAND,
-      ],
-      { env: ENVIRONMENT, stdio: ["pipe", "pipe", "pipe", "pipe"], cwd: "/" },
-    );
-    (child.stdio[SECCOMP_FD] as Writable).on("error", () => {}).end(filter);
-    let log = "";
-    (child.stderr as Readable).on("data", (chunk: Buffer) => {
-      if (log.length < 2000) log += chunk.toString("utf8");
-    });
-    const exited = new Promise<{ readonly reason: string }>((resolve) => {
-      child.once("error", (error) => resolve({ reason: error.message }));
-      child.once("close", (code, signal) =>
-        resolve({ reason: log.trim().slice(0, 500) || `ended with ${signal ?? code}` }),
-      );
+    const { socket, exited, kill } = launcher.start({
+      ...{ id, filter, environment: ENVIRONMENT, groups: group?.join ?? [] },
+      command: [this.#bwrap, ...words, "--", this.#python.program, ...GUEST_COMMAND],
+      rlimits: group === undefined ? { RLIMIT_AS: limits.memoryBytes * 4, RLIMIT_NPROC: 4096 } : {},
+      user: process.getuid?.() === 0 ? 1_000_000_000 + randomInt(1_000_000_000) : undefined,
     });
     return {
-      stdin: child.stdin as Writable,
-      stdout: child.stdout as Readable,
-      exited,
+      ...{ stdin: socket, stdout: socket, exited },
       kill() {
-        child.kill("SIGKILL");
+        kill();
         group?.kill();
       },
       release: async () => {
@@ -198,6 +174,7 @@ export class BubblewrapBackend implements SandboxBackend {
     this.#node = node === undefined ? undefined : nodeInside(node);
     this.#cgroups = findCgroups(this.#deps.cgroups);
     try {
+      this.#launcher = await Launcher.start(python.program, join(this.#skeleton, "launcher.sock"));
       const sandbox = await this.#start({ principal: { tenant: "ashlar-probe" } }, {}, this.#capabilities());
       try {
         this.#compiled = await sandbox.compile();
@@ -210,6 +187,7 @@ export class BubblewrapBackend implements SandboxBackend {
       }
       return { ok: true, backend: this.name, capabilities: this.#capabilities() };
     } catch (error) {
+      this.#launcher?.close();
       rmSync(this.#skeleton, { recursive: true, force: true });
       return failed(error instanceof Error ? error.message : String(error), remedy());
     }

@@ -2,12 +2,14 @@ import {
   chmodSync,
   constants,
   copyFileSync,
+  cpSync,
   existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   readlinkSync,
+  realpathSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -20,8 +22,8 @@ import type { SandboxSpec } from "../sandbox-spec.ts";
 import { ownPrefix, sweep } from "./leftovers.ts";
 
 const UID = 1000;
-/** Shown from the host's `/etc`, where they are there: what programs need to find libraries, fonts and certificates. */
-const SHOWN = [
+/** Copied from the host's `/etc`, where they are there: what programs need to find libraries, fonts and certificates. */
+const COPIED = [
   "alternatives",
   "fonts",
   "ld.so.cache",
@@ -49,11 +51,10 @@ export function makeSkeleton(): string {
     hostname: "sandbox\n",
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(etc, name), text, { mode: 0o644 });
-  for (const name of SHOWN) {
-    if (!existsSync(join("/etc", name))) continue;
-    mkdirSync(join(etc, name, ".."), { recursive: true, mode: 0o755 });
-    if (lstatSync(join("/etc", name)).isDirectory()) mkdirSync(join(etc, name), { recursive: true, mode: 0o755 });
-    else writeFileSync(join(etc, name), "", { mode: 0o644 });
+  for (const name of COPIED) {
+    const from = join("/etc", name);
+    // Links into /usr stay links; one that stands alone, as `localtime` does, is taken by its content.
+    if (existsSync(from)) cpSync(realpathSync(from), join(etc, name), { recursive: true, verbatimSymlinks: true });
   }
   return folder;
 }
@@ -99,7 +100,6 @@ export function profile(options: ProfileOptions): readonly string[] {
     else words.push("--ro-bind", name, name);
   }
   words.push("--ro-bind", join(skeleton, "etc"), "/etc");
-  for (const name of SHOWN) words.push("--ro-bind-try", join("/etc", name), join("/etc", name));
   words.push("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev");
   for (const name of ["/proc/sysrq-trigger", "/proc/irq", "/proc/bus"]) {
     if (existsSync(name)) words.push("--ro-bind", name, name);

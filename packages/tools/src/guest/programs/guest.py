@@ -10,6 +10,7 @@ modules that are compiled into the interpreter are imported at the start: it is 
 itself needs.
 """
 
+import builtins
 import errno
 import os
 import select
@@ -101,7 +102,6 @@ class Guest:
         self.environment = {}
         self.kernels = {}
         self.forward = None
-        self.sited = False
         wake_out, wake_in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -276,7 +276,7 @@ def init(guest, ident, call):
     guest.kernels = call["kernels"]
     os.chdir(guest.workspace)
     for name in call["preload"]:
-        add_site(guest)
+        site.run()
         try:
             __import__(name)
         except ImportError as error:
