@@ -3,9 +3,9 @@ import { ToolsError, type ToolsErrorCode } from "../errors.ts";
 
 export const FRAME = { call: 0, result: 1, error: 2, event: 3, data: 4, end: 5, credit: 6, cancel: 7 } as const;
 /** Bytes a side may send on a channel before the other has granted more. */
-export const WINDOW: number = 256 * 1024;
+export const WINDOW: number = 1024 * 1024;
 const MAX_FRAME = 32 * 1024 * 1024;
-const CHUNK = 64 * 1024;
+const CHUNK = 256 * 1024;
 /** What a guest may claim: anything else it says becomes `TOOLS_BACKEND_FAILED`. */
 const CLAIMED: ReadonlySet<string> = new Set<ToolsErrorCode>([
   "TOOLS_INVALID",

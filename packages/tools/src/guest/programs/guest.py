@@ -22,8 +22,9 @@ import _socket as socket
 
 CALL, RESULT, ERROR, EVENT, DATA, END, CREDIT, CANCEL = range(8)
 IN, OUT, ERR = range(3)
-WINDOW = 256 * 1024
+WINDOW = 1024 * 1024
 CHUNK = 64 * 1024
+READ = 256 * 1024
 MAX_FRAME = 32 * 1024 * 1024
 
 
@@ -147,7 +148,7 @@ class Guest:
                     handler()
 
     def on_input(self):
-        data = os.read(self.fd_in, WINDOW)
+        data = os.read(self.fd_in, READ)
         if not data:
             for pid in list(self.children):
                 kill_tree(pid, signal.SIGKILL)
@@ -163,7 +164,8 @@ class Guest:
                 break
             kind = buffer[start + 4]
             ident = int.from_bytes(buffer[start + 5 : start + 9], "big")
-            payload = bytes(buffer[start + 9 : start + 4 + length])
+            with memoryview(buffer) as view:
+                payload = bytes(view[start + 9 : start + 4 + length])
             start += 4 + length
             self.on_frame(kind, ident, payload)
         del buffer[:start]
@@ -180,7 +182,7 @@ class Guest:
         if task is None:
             return
         if kind == DATA:
-            task.on_data(payload[1:])
+            task.on_data(memoryview(payload)[1:])
         elif kind == END:
             task.on_end()
         elif kind == CREDIT:
