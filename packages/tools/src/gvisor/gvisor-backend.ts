@@ -119,20 +119,23 @@ export class GvisorBackend implements SandboxBackend {
       );
     });
     const drop = () =>
-      spawn(this.#runsc, [...flags, "delete", "--force", id], {
-        ...{ stdio: "ignore", env: {}, timeout: ANSWER_MS, killSignal: "SIGKILL" },
-      }).on("error", () => {});
+      new Promise((resolve) => {
+        const settings = { stdio: "ignore", env: {}, timeout: ANSWER_MS, killSignal: "SIGKILL" } as const;
+        const deletion = spawn(this.#runsc, [...flags, "delete", "--force", id], settings);
+        deletion.once("close", resolve).once("error", resolve);
+      });
     return {
       stdin: child.stdin,
       stdout: child.stdout,
       exited,
       kill() {
-        drop();
         child.kill("SIGKILL");
-        group?.kill();
+        // The groups hold all that runs for the sandbox; `runsc` asks itself for a second or two.
+        if (group === undefined) void drop();
+        else group.kill();
       },
       release: async () => {
-        await new Promise((resolve) => drop().once("close", resolve).once("error", resolve));
+        if (group === undefined) await drop();
         for (let tries = 0; group !== undefined && !group.remove() && tries < 100; tries++) {
           group.kill();
           await systemClock.sleep(10);
