@@ -102,7 +102,7 @@ headers = {"authorization": "Bearer " + os.environ["API_KEY"]}
 print(u.urlopen(u.Request("${url()}", headers=headers), timeout=20).read().decode())`,
     ],
     Node: () => [
-      ...[process.execPath, "-e"],
+      ...["node", "-e"],
       `const headers = { authorization: "Bearer " + process.env.API_KEY };
 fetch("${url()}", { headers }).then((response) => response.text()).then(console.log)`,
     ],
