@@ -16,4 +16,6 @@ export interface AgentSource {
     context: CallContext,
     query?: { readonly cursor?: string; readonly limit?: number },
   ): Promise<Page<AgentListing>>;
+  /** Closes the agents that it gave. */
+  close?(): Promise<void>;
 }

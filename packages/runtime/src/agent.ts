@@ -40,4 +40,6 @@ export interface Agent {
    * everything else runs anew and must not have effects.
    */
   run(session: Session, input: TurnInput): Promise<Json | undefined> | Promise<void>;
+  /** Ends what the agent keeps between turns; called when the runtime closes. */
+  close?(): Promise<void>;
 }

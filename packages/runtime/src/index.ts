@@ -2,6 +2,7 @@ export { type AdmissionPolicy, type StarvedLane, starvedLanes } from "./admissio
 export type { Agent, Budget, TurnInput } from "./agent.ts";
 export type { AgentListing, AgentSource } from "./agent-source.ts";
 export type { BlobRef, BlobStore } from "./blob-store.ts";
+export { BlobSessionLog, type BlobSessionLogDeps, BlobWorkspaces, type BlobWorkspacesDeps } from "./blobs/index.ts";
 export type { Catalog, CatalogEntry } from "./catalog.ts";
 export type {
   CallContext,
@@ -17,6 +18,7 @@ export type {
 } from "./dialect.ts";
 export { systemClock, systemIds, uuidSource } from "./dialect.ts";
 export type { Check, Divergence } from "./engine/check.ts";
+export { type Environment, type EnvironmentDefinition, Environments, type EnvironmentsDeps } from "./environments.ts";
 export { RuntimeError, type RuntimeErrorCode } from "./errors.ts";
 export {
   InMemoryBlobStore,

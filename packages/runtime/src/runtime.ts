@@ -95,8 +95,9 @@ export class Runtime implements AsyncDisposable {
   }
 
   /** Hands the sessions under way to other workers, or to the next start. Stores are closed by who made them. */
-  close(): Promise<void> {
-    return this.#worker.drain();
+  async close(): Promise<void> {
+    await this.#worker.drain();
+    await this.#agents.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -14,7 +14,10 @@ export interface HostedProgram {
   readonly command: readonly string[];
   /** All that the program sees of an environment; nothing is inherited. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Folder that is the program's working directory. */
+  /**
+   * The program's working directory. A host that keeps files (`WorkspaceHost`, a sandbox with a `Workspaces` port) takes
+   * a name here: what the program leaves is there again for the next one of that name.
+   */
   readonly workspace?: string;
   readonly limits?: HostedLimits;
 }
@@ -24,6 +27,8 @@ export interface HostedProcess {
   readonly stdout: ReadableStream<Uint8Array>;
   readonly stderr: ReadableStream<Uint8Array>;
   readonly exit: Promise<{ readonly code?: number; readonly signal?: string; readonly reason?: string }>;
+  /** Saves the workspace while the program does nothing. Absent: it is saved at the end only, or not at all. */
+  checkpoint?(): Promise<void>;
   /** Ends the whole tree: politely first when `graceMs` is given. Resolves when it is gone. */
   kill(options?: { readonly graceMs?: number }): Promise<void>;
 }

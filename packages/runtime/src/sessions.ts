@@ -12,7 +12,7 @@ import { RuntimeError } from "./errors.ts";
 import { follow } from "./follow.ts";
 import { notFound, unknownAgent } from "./internal/session-errors.ts";
 import type { LiveBus } from "./live-bus.ts";
-import type { SessionEvent } from "./session-event.ts";
+import type { NewEvent, SessionEvent } from "./session-event.ts";
 import type { SessionLog, SessionQuery, SessionRecord } from "./session-log.ts";
 import type { ToolResult } from "./tool-source.ts";
 import type { WorkQueue } from "./work-queue.ts";
@@ -64,13 +64,14 @@ export class Sessions {
     return { id, status };
   }
 
-  /** Puts an input into the session's inbox; a repeated `idempotencyKey` gives the first one's `seq`. */
+  /** Puts an input of up to 100 MB into the session's inbox; a repeated `idempotencyKey` gives the first one's `seq`. */
   async send(
     context: CallContext,
     session: string,
     message: { readonly type: string; readonly body: Json },
   ): Promise<{ readonly seq: number }> {
     const { idempotencyKey } = context;
+    checkSize(message.body);
     const { event } = await this.#deposit(context, session, {
       ...message,
       ...(idempotencyKey === undefined ? {} : { idempotencyKey: `input:${idempotencyKey}` }),
@@ -254,7 +255,7 @@ export class Sessions {
       at: now,
       ...(state.open === undefined ? {} : { wakeAt: now }),
       events: [
-        ...past.map(({ tenant: _t, session: _s, seq: _q, fence: _f, ...event }) => event),
+        ...past.map(({ tenant: _t, session: _s, seq: _q, fence: _f, ...event }) => owned(event)),
         journal.stamp({ type: "session.forked", body: { from: session, afterSeq, effects } }),
       ],
     });
@@ -288,4 +289,21 @@ export class Sessions {
     for await (const event of readAll(this.#deps.log, context, session)) if (matches(event)) return event;
     return undefined;
   }
+}
+
+/** As much as the hosted services take. */
+const LARGEST_BODY = 100_000_000;
+
+function checkSize(body: Json): void {
+  const size = JSON.stringify(body)?.length ?? 0;
+  if (size <= LARGEST_BODY) return;
+  throw new RuntimeError(
+    "RUNTIME_TOO_LARGE",
+    `The message has ${size} characters of JSON, over the limit of ${LARGEST_BODY}: send a reference to it instead.`,
+  );
+}
+
+/** With its body, an event of a fork needs no part in the blob of its origin, which may be deleted. */
+function owned({ blob, ...event }: NewEvent): NewEvent {
+  return blob === undefined || event.body !== undefined ? event : { ...event, blob };
 }

@@ -43,6 +43,10 @@ export class Agents {
     const page = (await this.#source?.list(context, query)) ?? { items: [] };
     return query.cursor === undefined ? { ...page, items: [...ours, ...page.items] } : page;
   }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#defined.map((agent) => agent.close?.()), this.#source?.close?.()]);
+  }
 }
 
 const listing = (agent: Agent): AgentListing => ({

@@ -6,3 +6,4 @@ export {
 } from "./in-process-host.ts";
 export { ProcessHost, type ProcessHostDeps } from "./process-host.ts";
 export { WarmPool, type WarmPoolDeps } from "./warm-pool.ts";
+export { type KeptWorkspaces, WorkspaceHost, type WorkspaceHostDeps } from "./workspace-host.ts";

@@ -9,13 +9,13 @@ import { hostedAgent } from "./index.ts";
 const context = { principal: { tenant: "acme" } };
 const library = new URL("./index.ts", import.meta.url).href;
 
-async function turnOf(code: string, more: { readonly timeoutMs?: number } = {}) {
+async function turnOf(code: string, more: { readonly timeoutMs?: number; readonly answerWithinMs?: number } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "ashlar-hosted-"));
   const file = join(folder, "agent.mts");
   await writeFile(file, code.replace("LIBRARY", JSON.stringify(library)));
   const agent = hostedAgent({
     name: "child",
-    host: new ProcessHost(),
+    place: { host: new ProcessHost() },
     program: {
       command: [process.execPath, "--conditions=@ashlar/source", "--disable-warning=ExperimentalWarning", file],
     },
@@ -50,7 +50,7 @@ test("an agent in a child takes steps, asks a person without a process, and goes
     });`);
   expect(bodyOf(events, "turn.completed")).toEqual({ output: { said: "hello", price: 42 } });
   expect(bodyOf(events, "paid")).toEqual({ allow: true });
-  expect(bodyOf(events, "session.hosted")).toEqual({ grade: "process" });
+  expect(bodyOf(events, "sandbox.started")).toEqual({ grade: "process" });
   expect(events.filter(({ type }) => type === "step.started")).toHaveLength(1);
 });
 
@@ -76,6 +76,13 @@ test("a child that hangs is ended and named", async () => {
     timeoutMs: 400,
   });
   expect(JSON.stringify(bodyOf(events, "turn.failed"))).toContain("did not finish its turn within 400 ms");
+});
+
+test("a child whose event loop is blocked is ended and named, long before its turn's time is over", async () => {
+  const events = await turnOf(`import { serveHosted } from LIBRARY; await serveHosted(() => { for (;;); });`, {
+    answerWithinMs: 300,
+  });
+  expect(JSON.stringify(bodyOf(events, "turn.failed"))).toContain("has not answered for 300 ms: it is blocked");
 });
 
 test("a child that floods its output with what is no frame is ended and named", async () => {

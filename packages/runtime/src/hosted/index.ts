@@ -1,2 +1,2 @@
-export { type HostedAgentOptions, hostedAgent } from "./hosted-agent.ts";
+export { type HostedAgentOptions, hostedAgent, type Place } from "./hosted-agent.ts";
 export { type Channel, type HostedSession, serveHosted } from "./serve-hosted.ts";

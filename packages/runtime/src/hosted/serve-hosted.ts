@@ -1,7 +1,7 @@
 import type { TurnInput } from "../agent.ts";
 import type { Json } from "../dialect.ts";
 import { encodeFrame, FrameDecoder } from "../internal/frames.ts";
-import type { ApprovalRequest, StepOptions, Usage } from "../session.ts";
+import type { ApprovalRequest, ChildReport, ChildRequest, OutsideRequest, StepOptions, Usage } from "../session.ts";
 import { type FromChild, type HostedMethod, type ToChild, thrown, wireError } from "./protocol.ts";
 
 /** A session as an agent in a child process sees it. Every call goes to the runtime, which keeps the log. */
@@ -16,6 +16,9 @@ export interface HostedSession {
   sleep(name: string, ms: number): Promise<void>;
   waitFor(name: string, options?: { readonly timeoutMs?: number }): Promise<Json | undefined>;
   ask(name: string, request: ApprovalRequest): Promise<{ readonly allow: boolean; readonly message?: string }>;
+  spawn(name: string, child: ChildRequest): Promise<string>;
+  join(session: string): Promise<ChildReport>;
+  outside(name: string, request: OutsideRequest): Promise<Json>;
   emit(type: string, body?: Json): Promise<void>;
   meter(usage: Usage): Promise<void>;
   delta(step: string, body: Json): void;
@@ -34,8 +37,8 @@ interface Pending {
 type StepBody = Parameters<HostedSession["step"]>[1];
 
 /**
- * The child's side of `hostedAgent`: reads one turn from the channel (standard input and output by default), runs it and
- * returns. Write nothing else to standard output; standard error is the program's log.
+ * The child's side of `hostedAgent`: reads the turns of its session from the channel (standard input and output by
+ * default), one after the other, until the channel ends. Write nothing else to standard output; standard error is the program's log.
  */
 export async function serveHosted(
   run: (session: HostedSession, input: TurnInput) => Promise<Json | undefined> | Promise<void>,
@@ -60,6 +63,9 @@ export async function serveHosted(
     sleep: async (name, ms) => void (await call("sleep", [name, ms])),
     waitFor: (name, options) => call("waitFor", [name, asJson(options)]),
     ask: async (name, request) => (await call("ask", [name, asJson(request)])) as unknown as { allow: boolean },
+    spawn: async (name, child) => String(await call("spawn", [name, asJson(child)])),
+    join: async (id) => (await call("join", [id])) as unknown as ChildReport,
+    outside: async (name, request) => (await call("outside", [name, asJson(request)])) ?? null,
     emit: async (type, body) => void (await call("emit", [type, body])),
     meter: async (usage) => void (await call("meter", [asJson(usage)])),
     delta: (step, body) => send({ type: "delta", step, body }),
@@ -72,6 +78,8 @@ export async function serveHosted(
           (output) => send({ type: "done", ...(output === undefined ? {} : { output }) }),
           (error) => send({ type: "done", error: wireError(error) }),
         );
+      } else if (frame.type === "ping") {
+        send({ type: "pong" });
       } else if (frame.type === "execute") {
         const body = bodies.get(frame.id);
         void (async () => body?.(frame))().then(
