@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,9 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, afterEach, expect, test } from "vitest";
+import { launchChromium } from "./support/chromium.ts";
 import { hostile } from "./support/hostile.ts";
+import { describeWith, parts } from "./support/system-part.ts";
 
 const folder = fileURLToPath(new URL("../examples/server", import.meta.url));
 const room = mkdtempSync(join(tmpdir(), "ashlar-server-"));
@@ -224,6 +226,30 @@ test("a browser signs in once; no script reads the cookie, and a wrong key does 
   expect(cookie).toMatch(/HttpOnly; SameSite=Strict; Path=\/console/);
   const page = await fetch(`${server.url}/console/`, { headers: { ...html, cookie: cookie.split(";")[0] ?? "" } });
   expect([page.status, await page.text()]).toEqual([200, expect.stringContaining("<title>")]);
+});
+
+describeWith([parts.chromium], "the console of the server, in Chromium", () => {
+  test("shows the ticket-resolver's session to who signs in", async () => {
+    const runs = mkdtempSync(join(room, "runs-"));
+    const job = fileURLToPath(new URL("../examples/ticket-resolver/main.ts", import.meta.url));
+    await promisify(execFile)(process.execPath, ["--conditions=@ashlar/source", job, "--no-crashes", "--data", runs]);
+    const data = join(runs, readdirSync(runs)[0] ?? "");
+    const server = await serve("--data", data, "--tenant", "acme");
+    const browser = await launchChromium();
+    try {
+      const page = await browser.newPage();
+      const problems: string[] = [];
+      page.on("pageerror", ({ message }) => problems.push(message));
+      await page.goto(`${server.url}/console/`);
+      await page.getByLabel("API key").fill(readFileSync(join(data, "operator.key"), "utf8").trim());
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByText("ticket-resolver").first().click();
+      await page.getByText("tool:get_ticket").first().waitFor();
+      expect(problems).toEqual([]);
+    } finally {
+      await browser.close();
+    }
+  });
 });
 
 hostile("a server on a public address that nobody was told how to guard", {

@@ -65,14 +65,14 @@ button{background:AccentColor;color:AccentColorText;border:0}p{margin:0;color:Gr
 
 function signInPage(status: number, problem = ""): Response {
   const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Sign in · Ashlar</title><style>${style}</style><form method="post" action="/console/sign-in"><h1>Ashlar</h1>
-<label for="key">API key</label><input id="key" name="key" type="password" autocomplete="current-password" required autofocus>
+<title>Sign in · Ashlar</title><link rel="icon" href="data:,"><style>${style}</style><form method="post" action="/console/sign-in"><h1>Ashlar</h1>
+<input name="username" value="operator" autocomplete="username" hidden><label for="key">API key</label><input id="key" name="key" type="password" autocomplete="current-password" required autofocus>
 <button>Sign in</button><p role="status">${problem || "The operator's key lies in the data folder."}</p></form></html>`;
   return new Response(body, {
     status,
     headers: {
       "content-type": "text/html; charset=utf-8",
-      "content-security-policy": `default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
+      "content-security-policy": `default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
       "cache-control": "no-store",
       "referrer-policy": "no-referrer",
       "x-content-type-options": "nosniff",
