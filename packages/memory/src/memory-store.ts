@@ -50,7 +50,10 @@ export interface Range {
   readonly reverse?: boolean;
 }
 
-/** Applied in this order: expectations are checked, then deletes, puts, additions, removed and added postings. */
+/**
+ * Applied in this order: expectations are checked, then deletes, puts, additions, removed and added postings. Of two that
+ * put or post the same, the later counts; additions to one counter all do.
+ */
 export interface Batch {
   /** What each key must hold right now (`undefined`: nothing), or the whole batch is refused. */
   readonly expect?: readonly { readonly key: string; readonly value: string | undefined }[];
@@ -84,7 +87,7 @@ export interface MemoryStore {
   /** Rises with every commit that changed the scope; 0 for one that holds nothing. Never falls, not even by `drop`. */
   version(scope: Scope): Promise<number>;
 
-  /** Scopes that hold an entry, in order of tenant and memory, after the one given. */
+  /** Scopes that hold an entry, after the one given: a tenant's stand together, in order of memory. */
   scopes(page: { readonly after?: Scope; readonly limit: number }): Promise<readonly Scope[]>;
 
   /** Removes whatever the scope holds. */

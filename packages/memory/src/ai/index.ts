@@ -3,5 +3,6 @@ export {
   episodeInstructions,
   ModelExtractor,
   type ModelExtractorDeps,
+  preferenceInstructions,
   summaryInstructions,
 } from "./model-extractor.ts";

@@ -8,6 +8,8 @@ export interface ModelExtractorDeps {
   readonly model: LanguageModel;
   /** What to look for, in place of lasting facts and preferences. */
   readonly instructions?: string;
+  /** Calls after one that failed. Default 2, as the AI SDK has it. */
+  readonly maxRetries?: number;
 }
 
 const answer = z.object({
@@ -33,6 +35,12 @@ const lasting =
   "Extract what will still matter in later conversations: facts about people and things, and their preferences. " +
   "Leave out greetings, questions and what holds only for the moment.";
 
+/** For `instructions`: what people like and how they want things done, without the rest. */
+export const preferenceInstructions: string =
+  "Extract preferences alone: what a person likes, dislikes or wants done in a certain way, said outright or shown by " +
+  "what they choose again and again. Write each with the kind preference and its context: when and for what it holds. " +
+  "The subject names what the preference is about, such as preference.airline.seat.";
+
 /** For `instructions`: one running summary a session. File it under a namespace with `{sessionId}`. */
 export const summaryInstructions: string =
   "Write one statement of kind summary with the subject `session`: what the conversation is about, what was decided and " +
@@ -53,20 +61,25 @@ const form =
 export class ModelExtractor implements Extractor {
   readonly #model: LanguageModel;
   readonly #instructions: string;
+  readonly #maxRetries: number;
 
-  constructor({ model, instructions = lasting }: ModelExtractorDeps) {
+  constructor({ model, instructions = lasting, maxRetries = 2 }: ModelExtractorDeps) {
     this.#model = model;
     this.#instructions = instructions;
+    this.#maxRetries = maxRetries;
   }
 
   async extract(
     { events, records }: Pick<ExtractionWindow, "events" | "records">,
     { signal }: ExtractionOptions = {},
   ): Promise<readonly Extraction[]> {
+    const turns = events.map(turn);
+    if (turns.every(({ said }) => said.length === 0)) return [];
     const { output } = await generateText({
       model: this.#model,
+      maxRetries: this.#maxRetries,
       instructions: `${this.#instructions}\n${form}`,
-      prompt: JSON.stringify({ known: records.slice(-KNOWN).map(known), turns: events.map(turn) }),
+      prompt: JSON.stringify({ known: records.slice(-KNOWN).map(known), turns }),
       output: Output.object({ schema: answer }),
       ...(signal === undefined ? {} : { abortSignal: signal }),
     });
@@ -85,7 +98,7 @@ export class ModelExtractor implements Extractor {
   }
 }
 
-const turn = ({ actor, at, items }: MemoryEvent, index: number): object => ({
+const turn = ({ actor, at, items }: MemoryEvent, index: number) => ({
   turn: index,
   at: new Date(at).toISOString(),
   said: items.flatMap((item) => {

@@ -1,10 +1,17 @@
-export { inMemoryMemoryModule, memoryModule, redisMemoryModule, sqliteMemoryModule } from "./modules.ts";
+export {
+  inMemoryMemoryModule,
+  memoryModule,
+  postgresMemoryModule,
+  redisMemoryModule,
+  sqliteMemoryModule,
+} from "./modules.ts";
 export {
   CLOCK,
   IDS,
   MEMORY,
   MEMORY_DATABASE,
   MEMORY_EMBEDDER,
+  MEMORY_POSTGRES,
   MEMORY_RANKING,
   MEMORY_REDIS,
   MEMORY_STORE,

@@ -2,6 +2,7 @@ import { ContainerModule } from "inversify";
 import { InMemoryMemoryStore } from "../in-memory/index.ts";
 import { Memory } from "../memory.ts";
 import type { MemoryStore } from "../memory-store.ts";
+import { PostgresMemoryStore } from "../postgres/index.ts";
 import { RedisMemoryStore } from "../redis/index.ts";
 import { SqliteMemoryStore } from "../sqlite/index.ts";
 import { optional, refuseRebind } from "./binding.ts";
@@ -11,6 +12,7 @@ import {
   MEMORY,
   MEMORY_DATABASE,
   MEMORY_EMBEDDER,
+  MEMORY_POSTGRES,
   MEMORY_RANKING,
   MEMORY_REDIS,
   MEMORY_STORE,
@@ -76,6 +78,17 @@ export const redisMemoryModule = (): ContainerModule =>
     options
       .bind(MEMORY_STORE)
       .toResolvedValue((client) => new RedisMemoryStore({ client }), [MEMORY_REDIS])
+      .inSingletonScope()
+      .onDeactivation(close);
+  });
+
+/** Needs `MEMORY_POSTGRES`. */
+export const postgresMemoryModule = (): ContainerModule =>
+  new ContainerModule((options) => {
+    refuseRebind(options, MEMORY_STORE);
+    options
+      .bind(MEMORY_STORE)
+      .toResolvedValue((pool) => new PostgresMemoryStore({ pool }), [MEMORY_POSTGRES])
       .inSingletonScope()
       .onDeactivation(close);
   });

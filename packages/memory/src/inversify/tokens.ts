@@ -4,6 +4,7 @@ import type { Strategy } from "../extractor.ts";
 import type { SqliteDatabase } from "../internal/sqlite.ts";
 import type { Memory } from "../memory.ts";
 import type { MemoryStore } from "../memory-store.ts";
+import type { PostgresPool } from "../postgres/index.ts";
 import type { Ranking } from "../ranking.ts";
 import type { RedisClient } from "../redis/index.ts";
 import { token } from "./binding.ts";
@@ -22,3 +23,5 @@ export const MEMORY_EMBEDDER: ServiceIdentifier<Embedder> = token("@ashlar/memor
 export const MEMORY_DATABASE: ServiceIdentifier<SqliteDatabase> = token("@ashlar/memory:Database");
 /** An ioredis `Redis` or `Cluster`, bound by the root, which also closes it. */
 export const MEMORY_REDIS: ServiceIdentifier<RedisClient> = token("@ashlar/memory:Redis");
+/** A `Pool` of pg, bound by the root, which also closes it. */
+export const MEMORY_POSTGRES: ServiceIdentifier<PostgresPool> = token("@ashlar/memory:Postgres");

@@ -1,7 +1,11 @@
 import { expect, test } from "vitest";
+import type { Embedder } from "../embedder.ts";
+import type { Extractor } from "../extractor.ts";
+import { lengthEmbedder as letters } from "../fixtures/length-embedder.ts";
 import { InMemoryMemoryStore } from "../in-memory/index.ts";
 import type { Batch, Lookup, MemoryStore, Range, Scope } from "../memory-store.ts";
-import { memoryStoreConformance } from "./index.ts";
+import { RuleExtractor } from "../rule-extractor.ts";
+import { embedderConformance, extractorConformance, memoryStoreConformance } from "./index.ts";
 
 /** Names of the laws that a broken store fails. */
 async function failures(createStore: () => MemoryStore): Promise<string[]> {
@@ -71,10 +75,177 @@ const faults: readonly (readonly [fault: string, law: RegExp, store: () => Memor
         }
       })(),
   ],
+  [
+    "an empty text taken for nothing",
+    /absence is undefined/,
+    () =>
+      new (class extends InMemoryMemoryStore {
+        override async read(scope: Scope, lookup: Lookup) {
+          const found = await super.read(scope, lookup);
+          return { ...found, values: found.values.map((value) => value || undefined) };
+        }
+      })(),
+  ],
+  [
+    "texts brought into one normal form",
+    /every character/,
+    () =>
+      new (class extends InMemoryMemoryStore {
+        override commit(scope: Scope, batch: Batch) {
+          const put = batch.put?.map(({ key, value }) => ({ key, value: value.normalize("NFC") }));
+          return super.commit(scope, { ...batch, put: put ?? [] });
+        }
+      })(),
+  ],
+  [
+    "a counter read, then written",
+    /no addition/,
+    () =>
+      new (class extends InMemoryMemoryStore {
+        readonly #held = new Map<string, number>();
+        override async commit(scope: Scope, { add = [], ...batch }: Batch) {
+          const before = add.map(({ counter }) => this.#held.get(counter) ?? 0);
+          await Promise.resolve();
+          for (const [at, { counter, by }] of add.entries()) this.#held.set(counter, (before[at] ?? 0) + by);
+          return super.commit(scope, batch);
+        }
+        override async read(scope: Scope, lookup: Lookup) {
+          const found = await super.read(scope, lookup);
+          return { ...found, counters: (lookup.counters ?? []).map((each) => this.#held.get(each) ?? 0) };
+        }
+      })(),
+  ],
+  [
+    "a list in the order of digits",
+    /rising order of document/,
+    () =>
+      new (class extends InMemoryMemoryStore {
+        override async read(scope: Scope, lookup: Lookup) {
+          const found = await super.read(scope, lookup);
+          const sorted = found.postings.map((list) => {
+            const triples = Array.from({ length: list.length / 3 }, (_, at) => list.slice(3 * at, 3 * at + 3));
+            return triples.sort((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1)).flat();
+          });
+          return { ...found, postings: sorted };
+        }
+      })(),
+  ],
+  [
+    "deletions after puts",
+    /may be put in the same batch/,
+    () =>
+      new (class extends InMemoryMemoryStore {
+        override async commit(scope: Scope, { delete: gone = [], ...batch }: Batch) {
+          return (await super.commit(scope, batch)) && super.commit(scope, { delete: gone });
+        }
+      })(),
+  ],
+  [
+    "the last of several additions alone",
+    /applied in order/,
+    () =>
+      new (class extends InMemoryMemoryStore {
+        override commit(scope: Scope, batch: Batch) {
+          const add = new Map(batch.add?.map((each) => [each.counter, each]));
+          return super.commit(scope, { ...batch, add: [...add.values()] });
+        }
+      })(),
+  ],
+  [
+    "a read in two steps",
+    /of one state/,
+    () =>
+      new (class extends InMemoryMemoryStore {
+        override async read(scope: Scope, lookup: Lookup) {
+          const { values } = await super.read(scope, { keys: lookup.keys ?? [] });
+          await new Promise((resolve) => setImmediate(resolve));
+          return { ...(await super.read(scope, { ...lookup, keys: [] })), values };
+        }
+      })(),
+  ],
+  [
+    "a column that cuts its text",
+    /taken whole/,
+    () =>
+      new (class extends InMemoryMemoryStore {
+        override commit(scope: Scope, batch: Batch) {
+          const put = batch.put?.map(({ key, value }) => ({ key, value: value.slice(0, 65_535) }));
+          return super.commit(scope, { ...batch, put: put ?? [] });
+        }
+      })(),
+  ],
+  [
+    "scopes in order of their names joined",
+    /each once/,
+    () =>
+      new (class extends InMemoryMemoryStore {
+        override async scopes(page: { readonly after?: Scope; readonly limit: number }) {
+          const name = ({ tenant, memory }: Scope) => memory + tenant;
+          const all = (await super.scopes({ limit: 1_000 })).toSorted((a, b) => (name(a) < name(b) ? -1 : 1));
+          const { after } = page;
+          return all.filter((scope) => after === undefined || name(scope) > name(after)).slice(0, page.limit);
+        }
+      })(),
+  ],
+  [
+    "a store that works on after its end",
+    /closed store refuses/,
+    () =>
+      new (class extends InMemoryMemoryStore {
+        override async close() {}
+      })(),
+  ],
 ];
 
 for (const [fault, law, createStore] of faults) {
   test(`planted fault: ${fault} is caught`, async () => {
     expect(await failures(createStore)).toEqual(expect.arrayContaining([expect.stringMatching(law)]));
+  });
+}
+
+test("every law has a planted fault that it catches", () => {
+  const laws: string[] = [];
+  memoryStoreConformance({ test: (name) => laws.push(name), createStore: () => new InMemoryMemoryStore() });
+  expect(laws.filter((name) => !faults.some(([, law]) => law.test(name)))).toEqual([]);
+});
+
+const brokenEmbedders: readonly (readonly [fault: string, embedder: Embedder])[] = [
+  ["vectors of another length", { ...letters, dimensions: 25 }],
+  ["answers in another order", { ...letters, embed: async (...given) => (await letters.embed(...given)).toReversed() }],
+  ["a signal that is not heard", { ...letters, embed: (values, { kind }) => letters.embed(values, { kind }) }],
+  [
+    "numbers that are none",
+    { ...letters, embed: async (values) => values.map(() => new Float32Array(26).fill(Number.NaN)) },
+  ],
+];
+for (const [fault, embedder] of brokenEmbedders) {
+  test(`planted fault: an embedder with ${fault} is caught`, async () => {
+    const laws: (() => Promise<void>)[] = [];
+    embedderConformance({ test: (_, body) => laws.push(body), createEmbedder: () => embedder });
+    const ends = await Promise.allSettled(laws.map((law) => law()));
+    expect(ends.some(({ status }) => status === "rejected")).toBe(true);
+  });
+}
+
+const rules = new RuleExtractor();
+const brokenExtractors: readonly (readonly [fault: string, extractor: Extractor])[] = [
+  ["finds nothing", { extract: async () => [] }],
+  [
+    "invents evidence",
+    { extract: async (window) => (await rules.extract(window)).map((each) => ({ ...each, evidence: ["evt_x"] })) },
+  ],
+  [
+    "is surer than sure",
+    { extract: async (window) => (await rules.extract(window)).map((each) => ({ ...each, confidence: 2 })) },
+  ],
+  ["makes something of nothing", { extract: async () => [{ text: "Ada likes herons." }] }],
+];
+for (const [fault, extractor] of brokenExtractors) {
+  test(`planted fault: an extractor that ${fault} is caught`, async () => {
+    const laws: (() => Promise<void>)[] = [];
+    const turns = ["I live in Oslo."];
+    extractorConformance({ test: (_, body) => laws.push(body), createExtractor: () => extractor, turns });
+    const ends = await Promise.allSettled(laws.map((law) => law()));
+    expect(ends.some(({ status }) => status === "rejected")).toBe(true);
   });
 }

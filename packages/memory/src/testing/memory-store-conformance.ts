@@ -83,7 +83,8 @@ export function memoryStoreConformance({ test, createStore }: MemoryStoreConform
 
   law("postings are replaced, removed, and listed in rising order of document", async (store) => {
     const large = 2 ** 53 - 1;
-    await store.commit(ada, { post: [posting("t", large), posting("t", 9), posting("t", 10), posting("é", 1)] });
+    const documents = [large, 9, 10, 100];
+    await store.commit(ada, { post: [...documents.map((document) => posting("t", document)), posting("é", 1)] });
     await store.commit(ada, { post: [{ term: "t", document: 9, frequency: 4, length: 7 }] });
     await store.commit(ada, {
       unpost: [
@@ -92,13 +93,101 @@ export function memoryStoreConformance({ test, createStore }: MemoryStoreConform
       ],
     });
     const { postings } = await store.read(ada, { terms: ["t", "e", "é"] });
-    assert.deepEqual(postings, [[9, 4, 7, large, 1, 2], [], [1, 1, 2]]);
+    assert.deepEqual(postings, [[9, 4, 7, 100, 1, 2, large, 1, 2], [], [1, 1, 2]]);
   });
 
   law("deleted entries are gone from reads and scans, and may be put in the same batch", async (store) => {
     await store.commit(ada, { put: [entry("a"), entry("b")] });
     await store.commit(ada, { delete: ["a", "b", "none"], put: [entry("b", "again")] });
     assert.deepEqual(await store.scan(ada, whole), [entry("b", "again")]);
+  });
+
+  law(
+    "a batch is applied in order: deleted, put, added, unposted, posted, and the last of equals counts",
+    async (store) => {
+      await store.commit(ada, { put: [entry("a")], post: [posting("t", 1)] });
+      await store.commit(ada, {
+        post: [
+          { term: "t", document: 1, frequency: 3, length: 9 },
+          posting("u", 2),
+          { ...posting("u", 2), frequency: 5 },
+        ],
+        unpost: [{ term: "t", document: 1 }],
+        add: [
+          { counter: "n", by: 2 },
+          { counter: "n", by: 3 },
+        ],
+        put: [entry("a", "first"), entry("a", "last")],
+        delete: ["a"],
+      });
+      assert.deepEqual(await store.read(ada, { keys: ["a"], counters: ["n"], terms: ["t", "u"] }), {
+        values: ["last"],
+        counters: [5],
+        postings: [
+          [1, 3, 9],
+          [2, 5, 2],
+        ],
+      });
+    },
+  );
+
+  law("what is read together is of one state, whoever writes meanwhile", async (store) => {
+    const step = (index: number) => ({
+      put: [entry("a", `${index}`), entry("b", `${index}`)],
+      add: [{ counter: "n", by: 1 }],
+      post: [{ term: "t", document: 1, frequency: index, length: index }],
+    });
+    await store.commit(ada, step(1));
+    const write = async () => {
+      for (let index = 2; index <= 40; index++) await store.commit(ada, step(index));
+    };
+    const read = async () => {
+      for (let reading = 0; reading < 40; reading++) {
+        const found = await store.read(ada, { keys: ["a", "b"], counters: ["n"], terms: ["t"] });
+        const index = Number(found.values[0]);
+        const whole = { values: [`${index}`, `${index}`], counters: [index], postings: [[1, index, index]] };
+        assert.deepEqual(found, whole);
+      }
+    };
+    await Promise.all([write(), read()]);
+  });
+
+  law("large batches, long values and long keys are taken whole", async (store) => {
+    const key = (index: number) => `${"k".repeat(2_000)}${String(index).padStart(4, "0")}`;
+    const put = Array.from({ length: 300 }, (_, index) => entry(key(index), "v".repeat(1 + (index % 7) * 1_000)));
+    const post = Array.from({ length: 3_000 }, (_, index) => posting(`t${index % 50}`, index));
+    await store.commit(ada, { put: [...put, entry("long", "é".repeat(500_000))], post });
+    const { values, postings } = await store.read(ada, { keys: ["long", key(299)], terms: ["t49"] });
+    assert.deepEqual(
+      values.map((value) => value?.length),
+      [500_000, 1 + (299 % 7) * 1_000],
+    );
+    assert.equal(postings[0]?.length, 3 * 60);
+    assert.equal((await store.scan(ada, { from: key(0), to: key(299), limit: 1_000 })).length, 299);
+  });
+
+  law("scopes are listed page by page, each once, a tenant's together and in order", async (store) => {
+    const all = ["b", "a", "a!", "a/", "ab"].flatMap((tenant) => ["2", "1", "3"].map((memory) => ({ tenant, memory })));
+    for (const scope of all) await store.commit(scope, { put: [entry("k")] });
+    const listed: Scope[] = [];
+    for (let after: Scope | undefined; ; after = listed.at(-1)) {
+      const page = await store.scopes({ limit: 2, ...(after === undefined ? {} : { after }) });
+      listed.push(...page);
+      if (page.length === 0) break;
+    }
+    assert.equal(listed.length, all.length);
+    for (let at = 0; at < listed.length; at += 3) {
+      assert.equal(new Set(listed.slice(at, at + 3).map(({ tenant }) => tenant)).size, 1);
+      assert.deepEqual(
+        listed.slice(at, at + 3).map(({ memory }) => memory),
+        ["1", "2", "3"],
+      );
+    }
+    const page = await store.scopes({ after: { tenant: "ab", memory: "" }, limit: 3 });
+    assert.deepEqual(
+      page.map(({ tenant }) => tenant),
+      ["ab", "ab", "ab"],
+    );
   });
 
   law("no spelling of a scope reaches another", async (store) => {
