@@ -34,6 +34,8 @@ export interface Capabilities {
   readonly ports: boolean;
   /** `userNamespaces` of a spec can be had: programs inside may keep a sandbox of their own. */
   readonly userNamespaces: boolean;
+  /** Each sandbox comes with a browser. */
+  readonly browser?: boolean;
   readonly pause: boolean;
   readonly snapshot: boolean;
   /** Network policies that can be asked for; always contains `none`. */

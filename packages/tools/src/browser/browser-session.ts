@@ -3,7 +3,7 @@ import { ToolsError } from "../errors.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { SandboxFiles } from "../sandbox-files.ts";
 import { BrowserEvents, shownUrl } from "./browser-event.ts";
-import type { BrowserPage } from "./browser-page.ts";
+import type { BrowserPage, PageDialog } from "./browser-page.ts";
 import { BrowserPages } from "./browser-pages.ts";
 import { type BrowserSpec, DEFAULT_VIEWPORT } from "./browser-spec.ts";
 import type { CdpPipe } from "./cdp/cdp-pipe.ts";
@@ -131,6 +131,11 @@ export class BrowserSession implements AsyncDisposable {
       const { id, url, title, crashed } = page;
       return { id, url, title, crashed, front: page === front };
     });
+  }
+
+  /** The dialog that stands in the way of the page in front. */
+  dialog(): PageDialog | undefined {
+    return this.pages.list().length === 0 ? undefined : this.pages.front().dialog;
   }
 
   downloads(): Promise<readonly Download[]> {

@@ -1,9 +1,11 @@
 export type { AccessScope } from "./access-tokens.ts";
 export type { BrowserEvent, BrowserEvents } from "./browser-event.ts";
 export type { BrowserProfiles } from "./browser-profiles.ts";
+export { BrowserSandbox, BrowserSandboxes, type BrowserSandboxesDeps } from "./browser-sandboxes.ts";
 export { type AccessOptions, BrowserServer, type BrowserServerDeps } from "./browser-server.ts";
 export type { ActOptions, BrowserSession, PageState } from "./browser-session.ts";
 export type { BrowserSpec } from "./browser-spec.ts";
+export { browserTools } from "./browser-tools.ts";
 export { Browsers, type BrowsersDeps } from "./browsers.ts";
 export type { BrowserProgram, Viewport } from "./chromium.ts";
 export type { ControlHolder, ControlLease } from "./control-lease.ts";

@@ -65,7 +65,7 @@ export class ViewerLink {
     const pages = session
       .list()
       .map(({ id, title, url, front }) => ({ id, title: tame(title), url: tame(url), front }));
-    const dialog = session.pages.list().length === 0 ? undefined : session.pages.front().dialog;
+    const dialog = session.dialog();
     this.#say({
       ...{ type: "state", pages, viewport: session.viewport, you: grant.by, holder: session.control.holder?.by },
       mayControl: grant.scope === "control",

@@ -20,7 +20,13 @@ export async function aiSdkTools(source: SandboxTools, context: CallContext): Pr
 }
 
 function modelOutput({ content, isError }: ToolResult) {
-  const shown = content.map((block) => (typeof block.text === "string" ? block.text : JSON.stringify(block)));
-  const value = shown.join("\n");
+  const parts = content.map((block) => {
+    if (block.type === "image" && typeof block.data === "string" && typeof block.mimeType === "string") {
+      return { type: "file" as const, data: { type: "data" as const, data: block.data }, mediaType: block.mimeType };
+    }
+    return { type: "text" as const, text: typeof block.text === "string" ? block.text : JSON.stringify(block) };
+  });
+  if (parts.some((part) => part.type === "file")) return { type: "content" as const, value: parts };
+  const value = parts.map((part) => (part.type === "text" ? part.text : "")).join("\n");
   return isError ? { type: "error-text" as const, value } : { type: "text" as const, value };
 }
