@@ -8,6 +8,7 @@ export type GatewayErrorCode =
   | "GATEWAY_UNAUTHENTICATED"
   | "GATEWAY_DENIED"
   | "GATEWAY_APPROVAL_NEEDED"
+  | "GATEWAY_SCOPE_NEEDED"
   | "GATEWAY_NOT_FOUND"
   | "GATEWAY_CONFLICT"
   | "GATEWAY_RATE_LIMITED"
@@ -25,6 +26,7 @@ const kinds: Readonly<Record<GatewayErrorCode, ErrorKind>> = {
   GATEWAY_UNAUTHENTICATED: "unauthenticated",
   GATEWAY_DENIED: "denied",
   GATEWAY_APPROVAL_NEEDED: "denied",
+  GATEWAY_SCOPE_NEEDED: "denied",
   GATEWAY_NOT_FOUND: "not_found",
   GATEWAY_CONFLICT: "conflict",
   GATEWAY_RATE_LIMITED: "limited",

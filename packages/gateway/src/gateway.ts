@@ -1,25 +1,32 @@
 import type { AgentSessions } from "./agent-sessions.ts";
 import { AgentApi } from "./agents/agent-api.ts";
 import { type AgentConventions, defaultConventions } from "./agents/conventions.ts";
+import { operationAt } from "./agents/operations.ts";
 import { type Publication, Publications } from "./agents/publications.ts";
+import { UsageMeter } from "./agents/usage-meter.ts";
 import { type Answer, toResponse } from "./answer.ts";
 import type { Approvals } from "./approvals.ts";
+import { Callers } from "./callers.ts";
 import type { CredentialInjector } from "./credential-injector.ts";
-import { type CallContext, type Clock, type Principal, systemClock } from "./dialect.ts";
+import { type CallContext, type Clock, systemClock } from "./dialect.ts";
+import { type Entered, Entrance } from "./entrance.ts";
 import { GatewayError } from "./errors.ts";
-import { challenge, protectedResourceMetadata, type ResourceMetadata } from "./http/auth.ts";
+import { protectedResourceMetadata, type ResourceMetadata, stepUp } from "./http/auth.ts";
 import { admitOrigin, type OriginOptions } from "./http/origin.ts";
 import { pathOf } from "./http/path.ts";
 import { problemAnswer, problemOf } from "./http/problem.ts";
 import { InMemoryRateLimiter } from "./in-memory/in-memory-rate-limiter.ts";
+import { InMemorySlotLimiter } from "./in-memory/in-memory-slot-limiter.ts";
 import type { Caller, InboundAuthenticator } from "./inbound-authenticator.ts";
-import { InFlight } from "./internal/in-flight.ts";
+import { type Going, InFlight } from "./internal/in-flight.ts";
 import { Leases } from "./internal/leases.ts";
 import { inSpan, onSpan, SpanKind, withCallerTrace } from "./internal/tracing.ts";
-import { LimitedError, type LimitHeaders, Limits, type LimitsOptions } from "./limits/limits.ts";
+import { LimitedError } from "./limits/limited-error.ts";
+import { Limits, type LimitsOptions } from "./limits/limits.ts";
 import { McpEndpoint } from "./mcp/endpoint.ts";
 import { SealedSessions } from "./mcp/sealed-sessions.ts";
 import type { Permissions } from "./permissions.ts";
+import { ScopeError, ScopeGuard, type ScopeRule } from "./scope-guard.ts";
 import { searchedTools } from "./searched-tools.ts";
 import type { SocketAcceptance } from "./socket.ts";
 import type { Target, TargetFactory } from "./target.ts";
@@ -44,6 +51,8 @@ export interface GatewayDeps {
   readonly permissions?: Permissions;
   /** Where calls wait that permissions answer with `ask`. Without it they are refused. */
   readonly approvals?: Approvals;
+  /** Scopes that a caller's credential must have: a call that lacks one is told which to ask for (step-up). */
+  readonly scopes?: readonly ScopeRule[];
   /** Which tools a caller is shown: all, or those for which permissions do not answer `tool.list` with `deny`. */
   readonly listing?: "all" | "permitted";
   /** Digests by `toolDigest` of descriptions that were approved, by `<target>/<tool>`: a changed tool is gone. */
@@ -87,7 +96,7 @@ export interface Connection {
  * `/readyz` and the OAuth metadata. In process, `tools` is the same door for tools.
  */
 export class Gateway implements AsyncDisposable {
-  readonly #authenticator: InboundAuthenticator;
+  readonly #entrance: Entrance;
   readonly #injector: CredentialInjector | undefined;
   readonly #transport: Transport;
   readonly #ownsTransport: boolean;
@@ -97,6 +106,7 @@ export class Gateway implements AsyncDisposable {
   readonly #mcp: McpEndpoint;
   readonly #agents: AgentApi | undefined;
   readonly #publications: Publications | undefined;
+  readonly #meter: UsageMeter | undefined;
   readonly #resource: ResourceMetadata | undefined;
   readonly #origins: OriginOptions;
   readonly #inFlight: InFlight;
@@ -109,6 +119,7 @@ export class Gateway implements AsyncDisposable {
     injector,
     permissions,
     approvals,
+    scopes = [],
     listing = "all",
     pinned = {},
     aliases = {},
@@ -126,7 +137,6 @@ export class Gateway implements AsyncDisposable {
     maxBodyBytes = 4 * 1024 * 1024,
     clock = systemClock,
   }: GatewayDeps) {
-    this.#authenticator = authenticator;
     this.#injector = injector;
     this.#ownsTransport = transport === undefined;
     this.#transport = transport ?? new UndiciTransport({ allow });
@@ -134,12 +144,21 @@ export class Gateway implements AsyncDisposable {
     this.#inFlight = new InFlight(clock);
     this.#resource = resource;
     this.#origins = origins;
-    this.#limits = new Limits({ ...limits, limiter: limits.limiter ?? new InMemoryRateLimiter({ clock }) });
+    this.#limits = new Limits({
+      ...limits,
+      limiter: limits.limiter ?? new InMemoryRateLimiter({ clock }),
+      slots: limits.slots ?? new InMemorySlotLimiter(),
+    });
+    const callers = new Callers();
+    const guard = new ScopeGuard(scopes, callers);
+    this.#entrance = new Entrance({ authenticator, callers, limits: this.#limits, resource });
     const catalog = new ToolCatalog({ clock, permissions, listing, pinned });
     const leases = new Leases<Target>();
     const access = new ToolAccess({
       permissions,
       approvals,
+      callers,
+      guard,
       limits: this.#limits,
       catalog,
       leases,
@@ -155,22 +174,28 @@ export class Gateway implements AsyncDisposable {
       access,
       transparent: interceptors.length === 0,
       ownLists: listing === "all" && Object.keys(pinned).length === 0,
+      resource,
       maxBodyBytes,
       sessions: new SealedSessions(sessionKey === undefined ? {} : { key: sessionKey }),
     });
     this.#publications = agents === undefined ? undefined : new Publications(agents, publications);
+    const spoken = { ...defaultConventions, ...conventions };
+    this.#meter = agents === undefined ? undefined : new UsageMeter(agents, this.#limits, spoken);
     this.#agents =
-      agents === undefined || this.#publications === undefined
+      agents === undefined || this.#publications === undefined || this.#meter === undefined
         ? undefined
         : new AgentApi({
             sessions: agents,
             publications: this.#publications,
+            callers,
+            guard,
+            meter: this.#meter,
             leaving: this.#inFlight.leaving,
             permissions,
             clock,
             maxBodyBytes,
             prefix: "/agents",
-            conventions: { ...defaultConventions, ...conventions },
+            conventions: spoken,
           });
     for (const target of targets) this.addTarget(target);
   }
@@ -219,7 +244,7 @@ export class Gateway implements AsyncDisposable {
     try {
       return await withCallerTrace(request.headers, () => this.#route(request, connection));
     } catch (error) {
-      return refusal(error);
+      return this.#refusal(error);
     }
   };
 
@@ -233,24 +258,12 @@ export class Gateway implements AsyncDisposable {
       admitOrigin(request, this.#origins);
       this.#inFlight.admit();
       if (head !== "agents" || this.#agents === undefined) throw notFound();
-      const entered = await this.#enter(request, connection);
+      const { remoteAddress: address } = connection;
+      const entered = await this.#entrance.enter(request, { address, agent: rest[0], stays: true });
       if ("status" in entered) return toResponse(entered);
-      const { caller } = entered;
-      const ended = new AbortController();
-      const context: CallContext = { ...entered.context, signal: ended.signal };
-      const take = () => this.#limits.take({ ...facets(caller), address: connection.remoteAddress });
-      const acceptance = await this.#agents.connect(context, request, rest, take);
-      if (acceptance === undefined) throw notFound();
-      return {
-        ...acceptance,
-        run: (channel) =>
-          this.#inFlight.hold(() => {
-            const stop = this.#watch(caller, ended);
-            return acceptance.run(channel).finally(stop);
-          }),
-      };
+      return await this.#connected(this.#agents, request, rest, entered);
     } catch (error) {
-      return toResponse(refusal(error));
+      return toResponse(this.#refusal(error));
     }
   };
 
@@ -261,6 +274,7 @@ export class Gateway implements AsyncDisposable {
 
   /** Drains nothing: call `drain` first where calls should end well. */
   async close(): Promise<void> {
+    this.#meter?.close();
     await this.#registry.close();
     if (this.#ownsTransport) await this.#transport.close();
   }
@@ -302,39 +316,67 @@ export class Gateway implements AsyncDisposable {
 
   async #serve(
     request: Request,
-    connection: Connection,
+    { remoteAddress: address, headerNames }: Connection,
     head: "mcp" | "agents",
     rest: readonly string[],
-  ): Promise<{ readonly answer: Answer; readonly endsAt?: number | undefined }> {
-    const entered = await this.#enter(request, connection, request.signal);
+  ): Promise<Going> {
+    const [agent, ...operation] = head === "agents" ? rest : [];
+    const stays =
+      head === "mcp" ? request.method === "GET" : operationAt(request.method, operation)?.operation.streamed === true;
+    const entered = await this.#entrance.enter(request, { address, agent, stays });
     if ("status" in entered) return { answer: entered };
-    const { context, limited, caller } = entered;
-    onSpan({ "ashlar.tenant": context.principal.tenant });
-    const answer =
-      head === "mcp"
-        ? await this.#mcpCall(context, request, rest, connection.headerNames)
-        : await this.#agentCall(context, request, rest);
-    Object.assign(answer.headers, limited);
-    return { answer, endsAt: caller.expiresAt };
+    const { limited, caller, slots } = entered;
+    onSpan({ "ashlar.tenant": caller.tenant });
+    const context: CallContext = { ...entered.context, signal: request.signal };
+    try {
+      const answer =
+        head === "mcp"
+          ? await this.#mcpCall(context, request, rest, headerNames)
+          : await this.#agentCall(context, request, rest);
+      Object.assign(answer.headers, limited);
+      return { answer, endsAt: caller.expiresAt, slots };
+    } catch (error) {
+      await Promise.allSettled(slots.map((slot) => slot.release()));
+      throw error;
+    }
   }
 
-  async #enter(request: Request, { remoteAddress }: Connection, signal?: AbortSignal): Promise<Entered | Answer> {
-    const caller = await this.#authenticator.authenticate(request).catch((error: unknown) => {
-      if (problemOf(error).kind === "unauthenticated") return { refused: problemOf(error).detail };
-      throw error;
-    });
-    if (caller === undefined || "refused" in caller) {
-      await this.#limits.take({ address: remoteAddress });
-      return challenge(request, this.#resource, caller?.refused);
+  async #connected(
+    agents: AgentApi,
+    request: Request,
+    rest: readonly string[],
+    { context, caller, facets, slots }: Entered,
+  ): Promise<SocketAcceptance> {
+    const release = () => Promise.allSettled(slots.map((slot) => slot.release()));
+    const ended = new AbortController();
+    const acceptance = await agents
+      .connect({ ...context, signal: ended.signal }, request, rest, () => this.#limits.take(facets, "door"))
+      .catch(async (error: unknown) => {
+        await release();
+        throw error;
+      });
+    if (acceptance === undefined) {
+      await release();
+      throw notFound();
     }
-    const limited = await this.#limits.take({ ...facets(caller), address: remoteAddress });
-    const key = request.headers.get("idempotency-key");
-    const context: CallContext = {
-      principal: caller,
-      ...(signal === undefined ? {} : { signal }),
-      ...(key === null ? {} : { idempotencyKey: key }),
+    return {
+      ...acceptance,
+      run: (channel) =>
+        this.#inFlight.hold(async () => {
+          const stop = this.#watch(caller, ended);
+          try {
+            await acceptance.run(channel);
+          } finally {
+            stop();
+            await release();
+          }
+        }),
     };
-    return { context, limited, caller };
+  }
+
+  #refusal(error: unknown): Answer {
+    if (error instanceof ScopeError) return stepUp(error, this.#resource);
+    return problemAnswer(problemOf(error), error instanceof LimitedError ? error.headers : {});
   }
 
   /** Aborts `ended` when the credential ends; the answer stops the watch. */
@@ -380,22 +422,6 @@ export class Gateway implements AsyncDisposable {
     };
   }
 }
-
-interface Entered {
-  readonly context: CallContext;
-  readonly limited: LimitHeaders;
-  readonly caller: Caller;
-}
-
-const refusal = (error: unknown): Answer =>
-  problemAnswer(problemOf(error), error instanceof LimitedError ? error.headers : {});
-
-const facets = ({ tenant, user, agent, session }: Principal): Parameters<Limits["take"]>[0] => ({
-  tenant,
-  user,
-  agent,
-  session,
-});
 
 const plain = (status: number, text: string): Answer => ({
   status,

@@ -12,6 +12,7 @@ import {
   Gateway,
   GatewayError,
   InMemoryApprovalStore,
+  InMemorySlotLimiter,
   resilient,
   type Target,
   type TargetParts,
@@ -266,7 +267,12 @@ async function passedOf(onFailure: "open" | "closed"): Promise<number> {
   client.on("error", () => {});
   closing.push(() => client.disconnect());
   const rules = [{ name: "calls", per: ["tenant"] as const, quota: { limit: 1, windowMs: 60_000 } }];
-  const limits = new Limits({ rules, limiter: new RedisRateLimiter({ client }), onFailure });
-  const calls = Array.from({ length: 20 }, () => limits.take({ tenant: "acme" }));
+  const limits = new Limits({
+    rules,
+    slots: new InMemorySlotLimiter(),
+    limiter: new RedisRateLimiter({ client }),
+    onFailure,
+  });
+  const calls = Array.from({ length: 20 }, () => limits.take({ tenant: "acme" }, "door"));
   return (await Promise.allSettled(calls)).filter(({ status }) => status === "fulfilled").length;
 }

@@ -18,4 +18,6 @@ export interface RateDecision {
 /** Counts per key by the generic cell rate algorithm: one instant is kept per key. A refused take costs nothing. */
 export interface RateLimiter {
   take(key: string, quota: Quota, cost?: number): Promise<RateDecision>;
+  /** For a cost that is known only afterwards: takes it whatever is left. What was not there is owed. */
+  charge(key: string, quota: Quota, cost: number): Promise<void>;
 }

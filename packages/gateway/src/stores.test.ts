@@ -10,20 +10,24 @@ import {
   InMemoryApprovalStore,
   InMemoryGatewayStore,
   InMemoryRateLimiter,
+  InMemorySlotLimiter,
+  type Quota,
 } from "./index.ts";
 import { Limits } from "./limits/limits.ts";
-import { RedisGatewayStore, RedisRateLimiter } from "./redis/index.ts";
+import { RedisGatewayStore, RedisRateLimiter, RedisSlotLimiter } from "./redis/index.ts";
 import { SqliteApprovalStore, SqliteGatewayStore } from "./sqlite/index.ts";
 import {
   approvalStoreConformance,
   gatewayStoreConformance,
   ManualClock,
   rateLimiterConformance,
+  slotLimiterConformance,
 } from "./testing/index.ts";
 
 gatewayStoreConformance({ test, createStore: () => new InMemoryGatewayStore() });
 gatewayStoreConformance({ test, createStore: () => new SqliteGatewayStore({ database: new Database(":memory:") }) });
 rateLimiterConformance({ test, createLimiter: () => new InMemoryRateLimiter() });
+slotLimiterConformance({ test, createLimiter: () => new InMemorySlotLimiter() });
 approvalStoreConformance({ test, createStore: () => new InMemoryApprovalStore() });
 approvalStoreConformance({ test, createStore: () => new SqliteApprovalStore({ database: new Database(":memory:") }) });
 
@@ -43,6 +47,28 @@ describeWith([parts.redis], "on Redis", () => {
   gatewayStoreConformance({ test, createStore: () => new RedisGatewayStore({ client, prefix: `s${count++}:` }) });
   rateLimiterConformance({ test, createLimiter: () => new RedisRateLimiter({ client, prefix: `l${count++}:` }) });
 
+  slotLimiterConformance({
+    test,
+    createLimiter: () => new RedisSlotLimiter({ client, prefix: `t${count++}:`, clock: new ManualClock() }),
+  });
+
+  test("a slot is kept while its process lives, and lapses when it does not", async () => {
+    const clock = new ManualClock();
+    const prefix = `t${count++}:`;
+    const lost = new RedisSlotLimiter({ client, prefix, clock, lapseMs: 1000 });
+    const slot = await lost.acquire("k", 1);
+    const score = async () =>
+      Number(await client.zscore(`${prefix}k`, (await client.zrange(`${prefix}k`, "0", "-1"))[0] ?? ""));
+    const first = await score();
+    await client.zadd(`${prefix}k`, first - 500, (await client.zrange(`${prefix}k`, "0", "-1"))[0] ?? "");
+    await clock.advance(400);
+    await expect.poll(score).toBeGreaterThan(first - 500);
+    await client.zadd(`${prefix}k`, 1, (await client.zrange(`${prefix}k`, "0", "-1"))[0] ?? "");
+    const next = await new RedisSlotLimiter({ client, prefix, clock: new ManualClock() }).acquire("k", 1);
+    expect(next).toBeDefined();
+    await Promise.all([slot?.release(), next?.release()]);
+  });
+
   test("Redis down: closed refuses, open lets through", async () => {
     const lost = new Redis({
       path: "/nonexistent.sock",
@@ -53,10 +79,10 @@ describeWith([parts.redis], "on Redis", () => {
     lost.on("error", () => {});
     const limiter = new RedisRateLimiter({ client: lost });
     const rules = [{ name: "calls", per: ["tenant"] as const, quota: { limit: 1, windowMs: 1000 } }];
-    const closed = new Limits({ rules, limiter });
-    await expect(closed.take({ tenant: "acme" })).rejects.toMatchObject({ code: "GATEWAY_BACKEND_FAILED" });
-    const open = new Limits({ rules, limiter, onFailure: "open" });
-    expect(await open.take({ tenant: "acme" })).toEqual({});
+    const closed = new Limits({ rules, slots: new InMemorySlotLimiter(), limiter });
+    await expect(closed.take({ tenant: "acme" }, "door")).rejects.toMatchObject({ code: "GATEWAY_BACKEND_FAILED" });
+    const open = new Limits({ rules, slots: new InMemorySlotLimiter(), limiter, onFailure: "open" });
+    expect(await open.take({ tenant: "acme" }, "door")).toEqual({});
     lost.disconnect();
   });
 });
@@ -77,7 +103,8 @@ test("the suites catch planted faults", async () => {
   const shared = () => {
     const limiter = new InMemoryRateLimiter();
     return {
-      take: (_: string, quota: Parameters<typeof limiter.take>[1], cost?: number) => limiter.take("one", quota, cost),
+      take: (_: string, quota: Quota, cost?: number) => limiter.take("one", quota, cost),
+      charge: (_: string, quota: Quota, cost: number) => limiter.charge("one", quota, cost),
     };
   };
   expect(await failing((each) => rateLimiterConformance({ test: each, createLimiter: shared }))).toEqual([

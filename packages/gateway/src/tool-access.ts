@@ -1,11 +1,13 @@
 import type { Answer } from "./answer.ts";
 import type { Approvals } from "./approvals.ts";
+import type { Callers } from "./callers.ts";
 import type { CallContext, Json } from "./dialect.ts";
 import { GatewayError } from "./errors.ts";
 import type { Leases } from "./internal/leases.ts";
 import { inSpan, SpanKind } from "./internal/tracing.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { PermissionDecision, Permissions } from "./permissions.ts";
+import type { ScopeGuard } from "./scope-guard.ts";
 import type { Target } from "./target.ts";
 import type { ToolCatalog } from "./tool-catalog.ts";
 import type { ToolInterceptor } from "./tool-interceptor.ts";
@@ -14,6 +16,8 @@ import type { ToolResult } from "./tool-source.ts";
 export interface ToolAccessDeps {
   readonly permissions?: Permissions | undefined;
   readonly approvals?: Approvals | undefined;
+  readonly callers: Callers;
+  readonly guard: ScopeGuard;
   readonly limits: Limits;
   readonly catalog: ToolCatalog;
   readonly leases: Leases<Target>;
@@ -67,17 +71,29 @@ export class ToolAccess {
   }
 
   async #spanned<T>(context: CallContext, target: Target, tool: string, body: () => Promise<T>): Promise<T> {
-    const { tenant, user, agent, session } = context.principal;
+    const { tenant } = context.principal;
     const attributes = { "ashlar.gateway.target": target.name, "gen_ai.tool.name": tool, "ashlar.tenant": tenant };
     return this.#deps.leases.hold(target, () =>
-      inSpan("gateway.call", SpanKind.INTERNAL, attributes, async () => {
-        await this.#deps.limits.take({ tenant, user, agent, session, target: target.name, tool });
-        return body();
-      }),
+      inSpan("gateway.call", SpanKind.INTERNAL, attributes, () => this.#limited(context, target, tool, body)),
     );
   }
 
+  async #limited<T>({ principal }: CallContext, target: Target, tool: string, body: () => Promise<T>): Promise<T> {
+    const { limits, callers } = this.#deps;
+    const stage = callers.of(principal) === undefined ? "both" : "tool";
+    if (limits.quiet(stage)) return body();
+    const facets = { ...callers.facets(principal), target: target.name, tool };
+    await limits.take(facets, stage);
+    const slot = await limits.occupy("concurrency", facets, stage);
+    try {
+      return await body();
+    } finally {
+      await slot.release().catch(() => {});
+    }
+  }
+
   async #admit(context: CallContext, target: Target, tool: string, args: Json, validate: boolean): Promise<void> {
+    this.#deps.guard.require(context, "tool.call", `${target.name}/${tool}`);
     await this.#deps.catalog.requirePinned(context, target, tool);
     await this.#decide(context, target, tool, args);
     if (validate) await this.#deps.catalog.checkArguments(context, target, tool, args);

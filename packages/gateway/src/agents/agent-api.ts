@@ -1,10 +1,12 @@
 import type { AgentSessions } from "../agent-sessions.ts";
 import { type Answer, emptyAnswer, jsonAnswer } from "../answer.ts";
+import type { Callers } from "../callers.ts";
 import type { CallContext, Clock, Json } from "../dialect.ts";
 import { GatewayError } from "../errors.ts";
 import { parseJson, readBody } from "../http/body.ts";
 import { onSpan } from "../internal/tracing.ts";
 import type { Permissions } from "../permissions.ts";
+import type { ScopeGuard } from "../scope-guard.ts";
 import type { SocketAcceptance } from "../socket.ts";
 import { agentSocket } from "./agent-socket.ts";
 import { type AgentConventions, untilSettled } from "./conventions.ts";
@@ -12,11 +14,24 @@ import { eventStream } from "./event-stream.ts";
 import { agentsDocument } from "./openapi-document.ts";
 import { operationAt } from "./operations.ts";
 import type { Publication, Publications } from "./publications.ts";
-import { invokeBody, messageBody, type OpenBody, openBody, parsed, stopBody } from "./schemas.ts";
+import {
+  invokeBody,
+  type MessageBody,
+  messageBody,
+  type OpenBody,
+  openBody,
+  parsed,
+  type Sent,
+  stopBody,
+} from "./schemas.ts";
+import type { UsageMeter } from "./usage-meter.ts";
 
 export interface AgentApiDeps {
   readonly sessions: AgentSessions;
   readonly publications: Publications;
+  readonly callers: Callers;
+  readonly guard: ScopeGuard;
+  readonly meter: UsageMeter;
   readonly permissions?: Permissions | undefined;
   readonly conventions: AgentConventions;
   readonly clock: Clock;
@@ -70,7 +85,7 @@ export class AgentApi {
       case "send": {
         const message = parsed(messageBody, await this.#body(request));
         await this.#enter(context, agent, publication, session, message.body);
-        return jsonAnswer(202, await sessions.send(context, session, message));
+        return jsonAnswer(202, await this.#send(context, agent, session, message));
       }
       case "interrupt":
         await this.#enter(context, agent, publication, session);
@@ -111,6 +126,7 @@ export class AgentApi {
         agentSocket(channel, {
           context,
           sessions,
+          send: (keyed, message) => this.#send(keyed, agent, session, message),
           session,
           resume,
           leaving,
@@ -204,8 +220,16 @@ export class AgentApi {
     else await this.#enter(context, agent, publication, body.session, body.input);
     const id = body.session ?? (await sessions.open(context, openRequest(publication, body))).id;
     onSpan({ "gen_ai.conversation.id": id });
-    const { seq } = await sessions.send(context, id, { type: conventions.message, body: { content: body.input } });
+    const { seq } = await this.#send(context, agent, id, { type: conventions.message, body: { content: body.input } });
     return { id, seq };
+  }
+
+  async #send(context: CallContext, agent: string, session: string, message: MessageBody): Promise<Sent> {
+    const { sessions, meter, callers } = this.#deps;
+    const sent = await sessions.send(context, session, message);
+    const facets = callers.facets(context.principal);
+    meter.follow(context, session, sent.seq, { ...facets, agent: facets.agent ?? agent });
+    return sent;
   }
 
   /** A permitted agent's address must not lead to the session of another agent. */
@@ -226,7 +250,8 @@ export class AgentApi {
   }
 
   async #permit(context: CallContext, agent: string, args?: Json): Promise<void> {
-    const { permissions } = this.#deps;
+    const { permissions, guard } = this.#deps;
+    guard.require(context, "agent.invoke", agent);
     if (permissions === undefined) return;
     const { effect, reason } = await permissions.decide(context, {
       action: "agent.invoke",

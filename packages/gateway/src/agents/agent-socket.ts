@@ -3,11 +3,12 @@ import type { CallContext, Json } from "../dialect.ts";
 import { parseJson } from "../http/body.ts";
 import { problemOf } from "../http/problem.ts";
 import type { SocketChannel } from "../socket.ts";
-import { parsed, type SocketMessage, type SocketReply, socketMessage } from "./schemas.ts";
+import { type MessageBody, parsed, type Sent, type SocketMessage, type SocketReply, socketMessage } from "./schemas.ts";
 
 export interface AgentSocketOptions {
   readonly context: CallContext;
   readonly sessions: AgentSessions;
+  readonly send: (context: CallContext, message: MessageBody) => Promise<Sent>;
   readonly session: string;
   readonly resume: { readonly after?: number; readonly deltas: boolean };
   readonly leaving: AbortSignal;
@@ -61,7 +62,7 @@ export async function agentSocket(channel: SocketChannel, options: AgentSocketOp
 }
 
 async function obey(
-  { context, sessions, session, admit }: AgentSocketOptions,
+  { context, sessions, send, session, admit }: AgentSocketOptions,
   message: SocketMessage,
 ): Promise<{ readonly seq?: number }> {
   switch (message.op) {
@@ -69,7 +70,7 @@ async function obey(
       const { type, body, idempotencyKey } = message;
       await admit(body);
       const keyed = idempotencyKey === undefined ? context : { ...context, idempotencyKey };
-      return sessions.send(keyed, session, { type, body });
+      return send(keyed, { type, body });
     }
     case "interrupt":
       await admit(null);

@@ -11,6 +11,8 @@ export interface AgentConventions {
   readonly settled: readonly string[];
   /** Of these, the ones that mean that it failed. */
   readonly failed: readonly string[];
+  /** Events whose body is what a piece of work used: `inputTokens`, `outputTokens`, and `model` or `costMicros`. */
+  readonly usage: readonly string[];
 }
 
 export const defaultConventions: AgentConventions = {
@@ -18,6 +20,7 @@ export const defaultConventions: AgentConventions = {
   reply: ["agent.message"],
   settled: ["session.status_idle", "session.status_waiting", "session.ended", "session.error"],
   failed: ["session.error"],
+  usage: ["usage.recorded"],
 };
 
 export interface Settled {

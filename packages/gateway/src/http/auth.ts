@@ -1,5 +1,6 @@
 import { type Answer, jsonAnswer } from "../answer.ts";
-import { problemAnswer } from "./problem.ts";
+import type { ScopeError } from "../scope-guard.ts";
+import { problemAnswer, problemOf } from "./problem.ts";
 
 /** RFC 9728: who issues tokens for this gateway. */
 export interface ResourceMetadata {
@@ -8,6 +9,21 @@ export interface ResourceMetadata {
   readonly authorizationServers: readonly string[];
   readonly scopes?: readonly string[];
 }
+
+/** 403 that says which scopes to come back with. */
+export function stepUp(error: ScopeError, resource: ResourceMetadata | undefined): Answer {
+  return problemAnswer(problemOf(error), { "www-authenticate": scopeChallenge(error, resource) });
+}
+
+export function scopeChallenge({ scopes, message }: ScopeError, resource: ResourceMetadata | undefined): string {
+  const parameters = ['realm="gateway"', 'error="insufficient_scope"', `scope="${scopes.join(" ")}"`];
+  if (resource !== undefined) parameters.push(metadataOf(resource));
+  parameters.push(`error_description="${message.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'")}"`);
+  return `Bearer ${parameters.join(", ")}`;
+}
+
+const metadataOf = ({ resource }: ResourceMetadata): string =>
+  `resource_metadata="${new URL(METADATA_PATH, resource).href}"`;
 
 const METADATA_PATH = "/.well-known/oauth-protected-resource";
 
@@ -29,7 +45,7 @@ export function challenge(
   const parameters = ['realm="gateway"'];
   if (refused !== undefined) parameters.push('error="invalid_token"');
   if (resource !== undefined) {
-    parameters.push(`resource_metadata="${new URL(METADATA_PATH, resource.resource).href}"`);
+    parameters.push(metadataOf(resource));
     if (resource.scopes !== undefined) parameters.push(`scope="${resource.scopes.join(" ")}"`);
   }
   const detail = refused ?? `${request.method} needs credentials: send an Authorization header.`;

@@ -22,6 +22,13 @@ export class InMemoryRateLimiter implements RateLimiter {
     return decision;
   }
 
+  async charge(key: string, quota: Quota, cost: number): Promise<void> {
+    this.#theoreticalAt.set(
+      key,
+      gcra(this.#theoreticalAt.get(key), this.#clock.now(), quota, cost, true).theoreticalAt,
+    );
+  }
+
   /** Full buckets need no entry: a flood of made-up keys does not stay in memory. */
   #sweep(now: number): void {
     for (const [key, at] of this.#theoreticalAt) if (at <= now) this.#theoreticalAt.delete(key);

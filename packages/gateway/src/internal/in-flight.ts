@@ -1,6 +1,14 @@
 import type { Answer } from "../answer.ts";
 import type { Clock } from "../dialect.ts";
 import { GatewayError } from "../errors.ts";
+import type { Slot } from "../slot-limiter.ts";
+
+/** An answer, and what goes on as long as its stream does. */
+export interface Going {
+  readonly answer: Answer;
+  readonly endsAt?: number | undefined;
+  readonly slots?: readonly Slot[];
+}
 
 /** Counts calls until their last byte has been read, so that a server can end without cutting one. */
 export class InFlight {
@@ -41,16 +49,17 @@ export class InFlight {
   }
 
   /** A stream that the answer holds ends with its source, its reader, `endsAt` or the drain's patience. */
-  async run(body: () => Promise<{ readonly answer: Answer; readonly endsAt?: number | undefined }>): Promise<Answer> {
+  async run(body: () => Promise<Going>): Promise<Answer> {
     this.admit();
     this.#calls += 1;
     try {
-      const { answer, endsAt } = await body();
+      const { answer, endsAt, slots = [] } = await body();
       if (answer.body instanceof ReadableStream) {
-        const followed = { ...answer, body: this.#followed(answer.body, endsAt) };
+        const followed = { ...answer, body: this.#followed(answer.body, endsAt, slots) };
         this.#calls += 1;
         return followed;
       }
+      free(slots);
       return answer;
     } finally {
       this.#leave();
@@ -74,13 +83,18 @@ export class InFlight {
     if (this.#calls === 0) this.#idle?.();
   }
 
-  #followed(source: ReadableStream<Uint8Array>, endsAt: number | undefined): ReadableStream<Uint8Array> {
+  #followed(
+    source: ReadableStream<Uint8Array>,
+    endsAt: number | undefined,
+    slots: readonly Slot[],
+  ): ReadableStream<Uint8Array> {
     const reader = source.getReader();
     const ending = this.#ending.signal;
     const over = new AbortController();
     const leave = () => {
       if (over.signal.aborted) return;
       over.abort();
+      free(slots);
       ending.removeEventListener("abort", cut);
       this.#leave();
     };
@@ -111,4 +125,9 @@ export class InFlight {
       { highWaterMark: 0 },
     );
   }
+}
+
+/** A slot that cannot be given back now lapses. */
+function free(slots: readonly Slot[]): void {
+  for (const slot of slots) slot.release().catch(() => {});
 }

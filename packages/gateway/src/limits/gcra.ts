@@ -12,13 +12,14 @@ export function gcra(
   now: number,
   { limit, windowMs, burst = limit }: Quota,
   cost: number,
+  forced = false,
 ): { readonly decision: RateDecision; readonly theoreticalAt: number } {
   const interval = windowMs / limit;
   const tolerance = interval * burst;
   const from = Math.max(theoreticalAt ?? now, now);
   const next = from + interval * cost;
   const allowed = next - now <= tolerance + ROUNDING_MS;
-  const kept = allowed ? next : from;
+  const kept = allowed || forced ? next : from;
   return {
     theoreticalAt: kept,
     decision: {

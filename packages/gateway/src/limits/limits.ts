@@ -1,86 +1,129 @@
 import { GatewayError } from "../errors.ts";
+import type { Pricing } from "../pricing.ts";
 import type { Quota, RateDecision, RateLimiter } from "../rate-limiter.ts";
-
-/** What a call is known by. `address` is the connection's own, never a header's, unless a proxy is trusted. */
-export interface Facets {
-  readonly tenant?: string | undefined;
-  readonly user?: string | undefined;
-  readonly agent?: string | undefined;
-  readonly session?: string | undefined;
-  readonly address?: string | undefined;
-  readonly target?: string | undefined;
-  readonly tool?: string | undefined;
-}
-
-export type Facet = keyof Facets;
-
-export interface LimitRule {
-  /** All names apply to a call; of several rules with one name only the one whose `when` says most. */
-  readonly name: string;
-  /** A bucket for each value of these, e.g. `["tenant", "tool"]`. A call that lacks one is not counted. */
-  readonly per: readonly Facet[];
-  /** Values that a call must have for this rule to be meant. */
-  readonly when?: Facets;
-  readonly quota: Quota;
-}
+import type { Slot, SlotLimiter } from "../slot-limiter.ts";
+import {
+  bucketOf,
+  type Facets,
+  groupsOf,
+  isSlotRule,
+  type LimitRule,
+  type QuotaRule,
+  type RuleGroup,
+  type SlotRule,
+} from "./limit-rule.ts";
+import { LimitedError, type LimitHeaders, limitHeaders } from "./limited-error.ts";
+import { type ReportedUsage, sizeOf } from "./usage.ts";
 
 export interface LimitsOptions {
   readonly rules: readonly LimitRule[];
   /** Default: in this process. */
   readonly limiter?: RateLimiter;
+  /** For rules on concurrency and connections. Default: in this process. */
+  readonly slots?: SlotLimiter;
+  /** For rules on money, where agents do not report what their work cost. */
+  readonly pricing?: Pricing;
   /** What happens while the limiter cannot be asked. Default `"closed"`: calls are refused. */
   readonly onFailure?: "open" | "closed";
 }
 
-/** `RateLimit` and `RateLimit-Policy` of the IETF's draft, by header name. */
-export type LimitHeaders = Readonly<Record<string, string>>;
+/** At the gateway's door, or at a tool; a call in process meets both at the tool. */
+export type Stage = "door" | "tool" | "both";
 
 export class Limits {
-  readonly #rules: readonly LimitRule[];
+  readonly #groups: readonly RuleGroup[];
   readonly #limiter: RateLimiter;
+  readonly #slots: SlotLimiter;
+  readonly #pricing: Pricing | undefined;
   readonly #onFailure: "open" | "closed";
+  readonly #quiet: Readonly<Record<Stage, boolean>>;
 
-  constructor({ rules, limiter, onFailure = "closed" }: LimitsOptions & { readonly limiter: RateLimiter }) {
-    for (const { name, quota, per } of rules) {
-      if (!/^[a-z0-9_-]{1,32}$/.test(name) || !(quota.limit > 0) || !(quota.windowMs > 0) || per.length === 0) {
-        throw new GatewayError(
-          "GATEWAY_INVALID",
-          `Limit ${JSON.stringify(name)}: a name of a-z, 0-9, _ and -, a limit and a windowMs above 0, and a \`per\` are needed.`,
-        );
-      }
-    }
-    this.#rules = rules;
+  constructor({
+    rules,
+    limiter,
+    slots,
+    pricing,
+    onFailure = "closed",
+  }: LimitsOptions & { readonly limiter: RateLimiter; readonly slots: SlotLimiter }) {
+    for (const rule of rules) refuseUnusable(rule);
+    this.#groups = groupsOf(rules);
     this.#limiter = limiter;
+    this.#slots = slots;
+    this.#pricing = pricing;
     this.#onFailure = onFailure;
+    const quiet = (stage: Stage) => !this.#groups.some((group) => at(group, stage));
+    this.#quiet = { door: quiet("door"), tool: quiet("tool"), both: quiet("both") };
+  }
+
+  /** Whether anything is limited there. */
+  quiet(stage: Stage): boolean {
+    return this.#quiet[stage];
+  }
+
+  /** Whether it matters what agents use. */
+  get metered(): boolean {
+    return this.#groups.some(({ unit }) => unit === "tokens" || unit === "money");
   }
 
   /** Throws kind `limited` when any rule says no; else gives the headers of the rule with the least left. */
-  async take(facets: Facets): Promise<LimitHeaders> {
-    if (this.#rules.length === 0) return {};
-    let tightest: { readonly rule: LimitRule; readonly decision: RateDecision } | undefined;
-    for (const rule of this.#applicable(facets)) {
-      const decision = await this.#ask(rule, facets);
+  async take(facets: Facets, stage: Stage): Promise<LimitHeaders> {
+    let tightest: { readonly rule: QuotaRule; readonly decision: RateDecision } | undefined;
+    for (const group of this.#groups) {
+      if (!isQuotas(group) || !at(group, stage)) continue;
+      const bucket = bucketOf(group, facets);
+      if (bucket === undefined) continue;
+      const { rule, key } = bucket;
+      const decision = await this.#asked(() => this.#decide(group.unit, key, rule.quota));
       if (decision === undefined) continue;
-      if (!decision.allowed) throw new LimitedError(headersOf(rule, decision), rule.name, decision.retryAfterMs);
+      if (!decision.allowed) throw new LimitedError(limitHeaders(rule, decision), rule.name, decision.retryAfterMs);
       if (tightest === undefined || decision.remaining < tightest.decision.remaining) tightest = { rule, decision };
     }
-    return tightest === undefined ? {} : headersOf(tightest.rule, tightest.decision);
+    return tightest === undefined ? {} : limitHeaders(tightest.rule, tightest.decision);
   }
 
-  #applicable(facets: Facets): Iterable<LimitRule> {
-    const best = new Map<string, LimitRule>();
-    for (const rule of this.#rules) {
-      if (!matches(rule, facets)) continue;
-      const other = best.get(rule.name);
-      if (other === undefined || specificity(rule) > specificity(other)) best.set(rule.name, rule);
+  /** A place under every rule on what is open at one time; throws kind `limited` where there is none. */
+  async occupy(unit: SlotRule["unit"], facets: Facets, stage: Stage): Promise<Slot> {
+    const held: Slot[] = [];
+    const release = async () => void (await Promise.allSettled(held.map((slot) => slot.release())));
+    for (const group of this.#groups) {
+      if (group.unit !== unit || !isSlots(group) || !at(group, stage)) continue;
+      const bucket = bucketOf(group, facets);
+      if (bucket === undefined) continue;
+      const { rule, key } = bucket;
+      try {
+        const slot = await this.#asked(async () => (await this.#slots.acquire(key, rule.max)) ?? "full");
+        if (slot === "full") throw new LimitedError({ "retry-after": "1" }, rule.name, 1000);
+        if (slot !== undefined) held.push(slot);
+      } catch (error) {
+        await release();
+        throw error;
+      }
     }
-    return best.values();
+    return { release };
   }
 
-  async #ask(rule: LimitRule, facets: Facets): Promise<RateDecision | undefined> {
-    const key = JSON.stringify([rule.name, rule.when ?? {}, rule.per.map((facet) => facets[facet])]);
+  /** What an agent reported of its work. A limiter that cannot be asked then is told nothing: the work is done. */
+  async charge(facets: Facets, usage: ReportedUsage): Promise<void> {
+    for (const group of this.#groups) {
+      if (group.unit !== "tokens" && group.unit !== "money") continue;
+      const bucket = bucketOf(group as RuleGroup<QuotaRule>, facets);
+      const size = sizeOf(usage, group.unit, this.#pricing);
+      if (bucket === undefined || size <= 0) continue;
+      await this.#limiter.charge(bucket.key, bucket.rule.quota, size).catch(() => {});
+    }
+  }
+
+  async #decide(unit: RuleGroup["unit"], key: string, quota: Quota): Promise<RateDecision> {
+    if (unit === "requests") return this.#limiter.take(key, quota);
+    const decision = await this.#limiter.take(key, quota, 0);
+    if (decision.remaining >= 1) return decision;
+    const oneUnitMs = Math.ceil(quota.windowMs / quota.limit);
+    return { ...decision, allowed: false, retryAfterMs: Math.max(decision.retryAfterMs, oneUnitMs) };
+  }
+
+  async #asked<T>(body: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await this.#limiter.take(key, rule.quota);
+      return await body();
     } catch (error) {
       if (this.#onFailure === "open") return undefined;
       throw new GatewayError("GATEWAY_BACKEND_FAILED", "The limiter cannot be asked, so the call was refused.", {
@@ -90,29 +133,19 @@ export class Limits {
   }
 }
 
-/** A refusal by a limit, with the headers that say when to come back. */
-export class LimitedError extends GatewayError {
-  readonly headers: LimitHeaders;
+const isSlots = (group: RuleGroup): group is RuleGroup<SlotRule> =>
+  group.unit === "concurrency" || group.unit === "connections";
 
-  constructor(headers: LimitHeaders, rule: string, retryAfterMs: number) {
-    super("GATEWAY_RATE_LIMITED", `The limit ${rule} is reached.`, { retryAfterMs });
-    this.headers = headers;
-  }
-}
+const isQuotas = (group: RuleGroup): group is RuleGroup<QuotaRule> => !isSlots(group);
 
-const matches = ({ per, when = {} }: LimitRule, facets: Facets): boolean =>
-  per.every((facet) => facets[facet] !== undefined) &&
-  Object.entries(when).every(([facet, value]) => facets[facet as Facet] === value);
+const at = ({ ofTools }: RuleGroup, stage: Stage): boolean => stage === "both" || ofTools === (stage === "tool");
 
-const specificity = ({ when = {}, per }: LimitRule): number => Object.keys(when).length * 10 + per.length;
-
-function headersOf(
-  { name, quota }: LimitRule,
-  { remaining, resetMs, retryAfterMs, allowed }: RateDecision,
-): LimitHeaders {
-  return {
-    "ratelimit-policy": `"${name}";q=${quota.limit};w=${Math.ceil(quota.windowMs / 1000)}`,
-    ratelimit: `"${name}";r=${remaining};t=${Math.ceil(resetMs / 1000)}`,
-    ...(allowed ? {} : { "retry-after": String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }),
-  };
+function refuseUnusable(rule: LimitRule): void {
+  const { name, per } = rule;
+  const usable = isSlotRule(rule) ? rule.max >= 1 : rule.quota.limit > 0 && rule.quota.windowMs > 0;
+  if (usable && /^[a-z0-9_-]{1,32}$/.test(name) && per.length > 0) return;
+  throw new GatewayError(
+    "GATEWAY_INVALID",
+    `Limit ${JSON.stringify(name)}: a name of a-z, 0-9, _ and -, a \`per\`, and a limit and a windowMs above 0, or a max of at least 1, are needed.`,
+  );
 }

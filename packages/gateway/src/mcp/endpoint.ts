@@ -1,9 +1,11 @@
 import { type Answer, emptyAnswer } from "../answer.ts";
 import type { CallContext, Json } from "../dialect.ts";
 import { GatewayError } from "../errors.ts";
+import { type ResourceMetadata, scopeChallenge } from "../http/auth.ts";
 import { parseJson, readBody } from "../http/body.ts";
 import { problemOf } from "../http/problem.ts";
-import { LimitedError } from "../limits/limits.ts";
+import { LimitedError } from "../limits/limited-error.ts";
+import { ScopeError } from "../scope-guard.ts";
 import type { ForwardedMessage, Target } from "../target.ts";
 import type { ToolAccess } from "../tool-access.ts";
 import type { ToolCatalog } from "../tool-catalog.ts";
@@ -27,6 +29,7 @@ export interface McpEndpointDeps {
   readonly ownLists: boolean;
   readonly sessions: SealedSessions;
   readonly maxBodyBytes: number;
+  readonly resource: ResourceMetadata | undefined;
 }
 
 /** A request, with the names of its headers where the server has them at hand. */
@@ -50,8 +53,19 @@ export class McpEndpoint {
   readonly #access: ToolAccess;
   readonly #sessions: SealedSessions;
   readonly #maxBodyBytes: number;
+  readonly #resource: ResourceMetadata | undefined;
 
-  constructor({ registry, tools, catalog, access, transparent, ownLists, sessions, maxBodyBytes }: McpEndpointDeps) {
+  constructor({
+    registry,
+    tools,
+    catalog,
+    access,
+    transparent,
+    ownLists,
+    sessions,
+    maxBodyBytes,
+    resource,
+  }: McpEndpointDeps) {
     this.#registry = registry;
     this.#tools = tools;
     this.#catalog = catalog;
@@ -60,6 +74,7 @@ export class McpEndpoint {
     this.#access = access;
     this.#sessions = sessions;
     this.#maxBodyBytes = maxBodyBytes;
+    this.#resource = resource;
   }
 
   /** `target` narrows the endpoint to one of them. */
@@ -91,7 +106,9 @@ export class McpEndpoint {
           : this.#forward(keyed, asked, through, message, body),
       );
     } catch (error) {
-      return failure(id, error, isModern(request.headers, message));
+      const answer = failure(id, error, isModern(request.headers, message));
+      if (error instanceof ScopeError) answer.headers["www-authenticate"] = scopeChallenge(error, this.#resource);
+      return answer;
     }
   }
 
@@ -249,6 +266,7 @@ function failure(id: RpcId | null, error: unknown, modern = false): Answer {
     Object.assign(answer.headers, error.headers);
     return answer;
   }
+  if (error instanceof ScopeError) return rpcError(id, RPC.refused, detail, { status, data: { code } });
   if (kind === "denied") {
     return id === null
       ? rpcError(id, RPC.refused, detail, { status })

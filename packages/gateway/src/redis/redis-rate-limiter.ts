@@ -16,7 +16,7 @@ local from = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
 local next = from + interval * cost
 local allowed = next - now <= tolerance
 local kept = from
-if allowed then
+if allowed or ARGV[4] == 'forced' then
   kept = next
   redis.call('SET', KEYS[1], string.format('%.0f', kept), 'PX', math.ceil((kept - now) / 1000) + 1)
 end
@@ -42,23 +42,36 @@ export class RedisRateLimiter implements RateLimiter {
     this.#prefix = prefix;
   }
 
-  async take(key: string, { limit, windowMs, burst = limit }: Quota, cost = 1): Promise<RateDecision> {
+  async take(key: string, quota: Quota, cost = 1): Promise<RateDecision> {
+    const { limit, windowMs, burst = limit } = quota;
+    const [allowed, remaining, resetMs, wait] = await this.#step(key, quota, cost, "asked");
+    const retryAfterMs = allowed === 1 ? 0 : cost > burst ? windowMs : wait;
+    return { allowed: allowed === 1, remaining, resetMs, retryAfterMs };
+  }
+
+  async charge(key: string, quota: Quota, cost: number): Promise<void> {
+    await this.#step(key, quota, cost, "forced");
+  }
+
+  async #step(
+    key: string,
+    { limit, windowMs, burst = limit }: Quota,
+    cost: number,
+    how: "asked" | "forced",
+  ): Promise<[number, number, number, number]> {
     const interval = (windowMs * 1000) / limit;
-    let answer: unknown;
     try {
-      answer = await this.#client.eval(
+      return (await this.#client.eval(
         SCRIPT,
         1,
         this.#prefix + key,
         interval,
         interval * burst + ROUNDING_MICROSECONDS,
         cost,
-      );
+        how,
+      )) as [number, number, number, number];
     } catch (cause) {
       throw new GatewayError("GATEWAY_BACKEND_FAILED", "Redis did not answer the limiter.", { cause });
     }
-    const [allowed, remaining, resetMs, wait] = answer as [number, number, number, number];
-    const retryAfterMs = allowed === 1 ? 0 : cost > burst ? windowMs : wait;
-    return { allowed: allowed === 1, remaining, resetMs, retryAfterMs };
   }
 }

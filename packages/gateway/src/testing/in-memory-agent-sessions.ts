@@ -14,11 +14,17 @@ interface Session {
 /** Agents that are functions from a message to an answer: what a test publishes where a runtime is not the point. */
 export class InMemoryAgentSessions implements AgentSessions {
   readonly #agents: Readonly<Record<string, (input: Json) => Json>>;
+  readonly #usage: readonly Json[];
   readonly #sessions = new Map<string, Session>();
   readonly #external = new Map<string, string>();
 
-  constructor(agents: Readonly<Record<string, (input: Json) => Json>>) {
+  /** `usage` is what each answer reports of its work. */
+  constructor(
+    agents: Readonly<Record<string, (input: Json) => Json>>,
+    { usage = [] }: { readonly usage?: readonly Json[] } = {},
+  ) {
     this.#agents = agents;
+    this.#usage = usage;
   }
 
   async agents(): Promise<Page<AgentDescription>> {
@@ -56,6 +62,7 @@ export class InMemoryAgentSessions implements AgentSessions {
     const seq = append(session, type, body);
     if (idempotencyKey !== undefined) session.keys.set(idempotencyKey, seq);
     const content = (body as { readonly content?: Json } | null)?.content ?? body;
+    for (const used of this.#usage) append(session, "usage.recorded", used);
     append(session, "agent.message", this.#agents[session.agent]?.(content) ?? null);
     append(session, "session.status_idle");
     return { seq };

@@ -12,4 +12,5 @@ export {
 } from "./inbound-authenticator-conformance.ts";
 export { ManualClock, SequentialIds } from "./manual-clock.ts";
 export { type RateLimiterConformanceOptions, rateLimiterConformance } from "./rate-limiter-conformance.ts";
+export { type SlotLimiterConformanceOptions, slotLimiterConformance } from "./slot-limiter-conformance.ts";
 export type { TestFunction } from "./suite.ts";

@@ -45,6 +45,15 @@ export function rateLimiterConformance({ test, createLimiter }: RateLimiterConfo
     assert.equal((await limiter.take("k", quota, 1)).allowed, true);
   });
 
+  law("a charge is taken whatever is left, and what was not there is owed", async (limiter) => {
+    const quota = { limit: 5, windowMs: HOUR_MS };
+    await limiter.charge("k", quota, 8);
+    const refused = await limiter.take("k", quota, 0);
+    assert.equal(refused.allowed, false);
+    const owed = (3 / 5) * HOUR_MS;
+    assert.ok(Math.abs(refused.retryAfterMs - owed) < 60_000, `retryAfterMs was ${refused.retryAfterMs}`);
+  });
+
   law("of many at once exactly the burst is allowed", async (limiter) => {
     const quota = { limit: 7, windowMs: HOUR_MS };
     const all = await Promise.all(Array.from({ length: 40 }, () => limiter.take("k", quota)));
