@@ -84,6 +84,16 @@ const runCrashed = (): Promise<Ran> => {
   return crashed.ran;
 };
 
+describeWith([parts.redis, parts.postgres], "the main job past one machine", () => {
+  test.each(["redis", "postgres"])("on %s a worker that is killed hands its session to another", async (profile) => {
+    const { code, output } = await start(["--profile", profile]);
+    expect(output).toContain(`sessions: ${profile}, workers: 2`);
+    expect(output).toContain("✓ the runtime was killed 3 times (3)");
+    expect(output).toContain("✓ each that was killed handed its session to another (worker ");
+    expect(code, output).toBe(0);
+  });
+});
+
 hostile("a crash between the refund's commit and its record", {
   control: "without the step's idempotency key the ticket system pays twice",
   async unguarded() {
@@ -141,6 +151,13 @@ describe("bad input ends in one clear sentence and a code", () => {
     [["--frobnicate"], {}, /Unknown option '--frobnicate'/, 2],
     [["--port", "99999"], {}, /--port 99999 is no port/, 2],
     [["--memory", "mongo"], {}, /--memory mongo is not known: choose sqlite or redis/, 2],
+    [["--profile", "mongo"], {}, /--profile mongo is not known: choose sqlite or redis or postgres/, 2],
+    [
+      ["--profile", "postgres", "--no-crashes"],
+      { POSTGRES_URL: "postgresql://x@127.0.0.1:1/x" },
+      /PostgreSQL did not confirm/,
+      2,
+    ],
     [["--data", "/proc/nowhere"], {}, /The data folder \/proc\/nowhere cannot be written/, 2],
     [["--key-file", wrongKey], {}, /is not a key file: make one/, 1],
     [

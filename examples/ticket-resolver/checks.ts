@@ -44,16 +44,23 @@ export function checkReply(database: string, ticket: string, answer: string): Ch
   };
 }
 
-/** Every file of the data folder and all that was printed, in every encoding; the control must be found in the same places. */
+export type Place = readonly [name: string, bytes: Uint8Array];
+
+export async function filesOf(folder: string): Promise<readonly Place[]> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
+  const files = entries.filter((entry) => entry.isFile());
+  return Promise.all(
+    files.map(async ({ name, parentPath }): Promise<Place> => [name, await readFile(join(parentPath, name))]),
+  );
+}
+
+/** Everything that was kept and all that was printed, in every encoding; the control must be found in the same places. */
 export async function checkSecret(
-  folder: string,
+  kept: readonly Place[],
   printed: string,
   { secret, control }: { readonly secret: string; readonly control: string },
 ): Promise<Check> {
-  const places: (readonly [name: string, bytes: Uint8Array])[] = [["output", Buffer.from(printed)]];
-  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
-    if (entry.isFile()) places.push([entry.name, await readFile(join(entry.parentPath, entry.name))]);
-  }
+  const places: readonly Place[] = [["output", Buffer.from(printed)], ...kept];
   const holding = (value: string) =>
     places.filter(([, bytes]) => findSecret(bytes, value).length > 0).map(([name]) => name);
   const leaks = holding(secret);

@@ -12,7 +12,8 @@ import { agentTools, codeInterpreterTools } from "@ashlar/tools/toolset";
 import Database from "better-sqlite3";
 import { Container } from "inversify";
 import { Redis } from "ioredis";
-import { AGENT, AUDIENCE, TENANT, type WorkerConfig } from "./config.ts";
+import { Pool } from "pg";
+import { AGENT, AUDIENCE, type SessionEngine, TENANT, type WorkerConfig } from "./config.ts";
 import { onPath } from "./processes.ts";
 
 /** Who may do what: the support desk talks to the agent, the agent calls these tools of the ticket system. */
@@ -54,7 +55,7 @@ export async function compose(
   const { data, keyFile, tickets } = config;
   const container = new Container();
   const open = (name: string) => new Database(join(data, `${name}.db`));
-  const databases = { identity: open("identity"), sessions: open("sessions"), traces: open("traces") };
+  const databases = { identity: open("identity"), traces: open("traces") };
 
   container.bind(observability.TRACE_DATABASE).toConstantValue(databases.traces);
   const watching = [
@@ -85,9 +86,9 @@ export async function compose(
   if (remembered !== undefined) container.bind(memory.MEMORY_DATABASE).toConstantValue(remembered);
   const memories = [redis ? memory.redisMemoryModule() : memory.sqliteMemoryModule(), memory.memoryModule()];
 
-  container.bind(runtime.RUNTIME_DATABASE).toConstantValue(databases.sessions);
+  const engine = await bindEngine(container, config.sessions, data);
   container.bind(runtime.REDACTOR).toService(observability.REDACTOR); // what no event may hold
-  const sessions = [runtime.sqliteRuntimeModule(), runtime.runtimeModule()];
+  const sessions = [engine.module, runtime.runtimeModule()];
 
   container.bind(gateway.INBOUND_AUTHENTICATOR).toService(identity.AUTHENTICATOR); // who is calling
   container.bind(gateway.CREDENTIAL_INJECTOR).toService(identity.INJECTOR); // the only reader of the vault
@@ -102,8 +103,32 @@ export async function compose(
     container,
     async close() {
       for (const each of modules.flat().toReversed()) await container.unloadAsync(each);
+      await engine.close();
       redis?.disconnect();
       for (const database of [remembered, ...Object.values(databases)]) database?.close();
     },
   };
+}
+
+/** Past one machine it is another module and another address; nothing else changes. */
+async function bindEngine(container: Container, engine: SessionEngine, data: string) {
+  if (engine.kind === "redis") {
+    const client = new Redis(engine.url);
+    const subscriber = client.duplicate();
+    for (const each of [client, subscriber]) each.on("error", () => {}); // the calls that fail say it
+    container.bind(runtime.RUNTIME_REDIS).toConstantValue(client);
+    container.bind(runtime.RUNTIME_REDIS_SUBSCRIBER).toConstantValue(subscriber);
+    const close = async () => {
+      for (const each of [client, subscriber]) each.disconnect();
+    };
+    return { module: runtime.redisRuntimeModule(), close };
+  }
+  if (engine.kind === "postgres") {
+    const pool = new Pool({ connectionString: engine.url });
+    container.bind(runtime.RUNTIME_POSTGRES).toConstantValue(pool);
+    return { module: runtime.postgresRuntimeModule(), close: () => pool.end() };
+  }
+  const database = new Database(join(data, "sessions.db"));
+  container.bind(runtime.RUNTIME_DATABASE).toConstantValue(database);
+  return { module: runtime.sqliteRuntimeModule(), close: async () => void database.close() };
 }

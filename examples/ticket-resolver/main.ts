@@ -4,13 +4,14 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Check, checkRefunds, checkReply, checkSecret } from "./checks.ts";
-import { crashPoints, type WorkerConfig } from "./config.ts";
+import { type Check, checkRefunds, checkReply, checkSecret, filesOf } from "./checks.ts";
+import { crashPoints, type WorkerConfig, workersOf } from "./config.ts";
 import { tracedByDesk } from "./desk-trace.ts";
 import { chooseModel } from "./model.ts";
 import { type Options, readOptions, UsageError, usage } from "./options.ts";
-import { startRedis, startTickets, stop } from "./processes.ts";
+import { startTickets, stop } from "./processes.ts";
 import { resolveTicket } from "./resolve.ts";
+import { startPostgres, startRedis, storedBy } from "./servers.ts";
 import { setUp } from "./setup.ts";
 import { printSession } from "./story.ts";
 import { Terminal } from "./terminal.ts";
@@ -44,10 +45,11 @@ async function run(options: Options): Promise<boolean> {
 
   const { close: _, ...choice } = model;
   const config: WorkerConfig = {
-    ...{ data, control, model: choice, port: options.port, profile: options.profile, listener: listener.port },
+    ...{ data, control, model: choice, port: options.port, listener: listener.port },
     keyFile: options.keyFile ?? join(data, "vault.key"),
     tickets: tickets.url,
-    memory: await memoryOf(options, data),
+    ...(await stores(options, data)),
+    crashes: options.crashes ? crashPoints : [],
     idempotencyKeys: options.idempotencyKeys,
   };
   terminal.title(`Ticket ${options.ticket}`);
@@ -55,14 +57,16 @@ async function run(options: Options): Promise<boolean> {
     "·",
     `model: ${model.provider === "scripted" ? "scripted model (no key in the environment)" : `${model.provider} ${model.model}`}`,
   );
-  terminal.step("·", `memory: ${config.memory.kind}; sessions: ${config.profile}; control of the search: ${control}`);
+  terminal.step(
+    "·",
+    `memory: ${config.memory.kind}; sessions: ${config.sessions.kind}, workers: ${workersOf(config)}; control of the search: ${control}`,
+  );
 
   const token = await setUp(config, secret);
   const { ticket } = options;
   const outcome = await tracedByDesk(config, ticket, () =>
     resolveTicket({
       ...{ config, token, terminal, control, ticket },
-      crashes: options.crashes ? crashPoints : [],
       environment: process.env,
     }),
   );
@@ -75,7 +79,10 @@ async function run(options: Options): Promise<boolean> {
   const checks: readonly Check[] = [
     checkRefunds(database, options.ticket),
     checkReply(database, options.ticket, outcome.answer),
-    await checkSecret(data, terminal.printed, { secret, control }),
+    await checkSecret([...(await filesOf(data)), await storedBy(config.sessions)], terminal.printed, {
+      secret,
+      control,
+    }),
     {
       name: `the sandbox (${outcome.backend}, grade ${outcome.grade}) reaches no listener of the host`,
       holds: !outcome.reached && (await listener.reachable()),
@@ -85,6 +92,11 @@ async function run(options: Options): Promise<boolean> {
       name: `the runtime was killed ${outcome.expectedKills} times`,
       holds: outcome.kills === outcome.expectedKills,
       found: `${outcome.kills}`,
+    },
+    {
+      name: "each that was killed handed its session to another",
+      holds: outcome.ran.length > outcome.kills && outcome.ran.every((name, at, all) => name !== all[at - 1]),
+      found: outcome.ran.join(", "),
     },
   ];
   terminal.title("Checks");
@@ -112,12 +124,22 @@ async function dataFolder(named: string | undefined): Promise<string> {
   }
 }
 
-async function memoryOf({ memory }: Options, data: string): Promise<WorkerConfig["memory"]> {
-  if (memory === "sqlite") return { kind: "sqlite" };
-  if (process.env.REDIS_URL !== undefined) return { kind: "redis", url: process.env.REDIS_URL };
-  const redis = await startRedis(data);
-  closing.push(() => stop(redis.process));
-  return { kind: "redis", url: redis.path };
+/** The servers that were asked for: those that the environment names, else private ones. */
+async function stores({ memory, profile }: Options, data: string): Promise<Pick<WorkerConfig, "memory" | "sessions">> {
+  const needsRedis = memory === "redis" || profile === "redis";
+  const redis = needsRedis ? (process.env.REDIS_URL ?? (await closedLast(startRedis(data)))) : "";
+  const postgres = profile === "postgres" ? (process.env.POSTGRES_URL ?? (await closedLast(startPostgres()))) : "";
+  return {
+    memory: memory === "redis" ? { kind: "redis", url: redis } : { kind: "sqlite" },
+    sessions:
+      profile === "sqlite" ? { kind: "sqlite" } : { kind: profile, url: profile === "redis" ? redis : postgres },
+  };
+}
+
+async function closedLast(starting: Promise<{ readonly url: string; stop(): Promise<void> }>): Promise<string> {
+  const { url, stop } = await starting;
+  closing.push(stop);
+  return url;
 }
 
 /** A server on the host: what the sandbox must not reach, and the host does. */

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 export interface Options {
   readonly ticket: string;
   readonly memory: "sqlite" | "redis";
-  readonly profile: "sqlite";
+  readonly profile: "sqlite" | "redis" | "postgres";
   /** Where the job keeps its files; a fresh temporary folder when absent. */
   readonly data: string | undefined;
   readonly keyFile: string | undefined;
@@ -22,7 +22,8 @@ export const usage = `npx -y pnpm@12 start [options]
 
   --ticket ID        the ticket to resolve (T-9421)
   --memory NAME      sqlite (default) or redis
-  --profile NAME     engine of the sessions: sqlite
+  --profile NAME     engine of the sessions: sqlite (default), redis or postgres,
+                     on which two workers share them
   --data DIR         keep the files there (a temporary folder)
   --key-file FILE    the vault's key (made in the data folder)
   --port N           port of the gateway (a free one)
@@ -31,7 +32,7 @@ export const usage = `npx -y pnpm@12 start [options]
                      the control: the refund's key is dropped, and the crash pays twice
 
 A model is taken from ANTHROPIC_API_KEY, OPENAI_API_KEY or OPENAI_BASE_URL (ASHLAR_MODEL names it); else it is scripted.
-REDIS_URL names a Redis that you run; without it a private one is started.`;
+REDIS_URL and POSTGRES_URL name servers that you run; without them private ones are started.`;
 
 export function readOptions(argv: readonly string[]): Options {
   const { values } = parse(argv);
@@ -41,7 +42,7 @@ export function readOptions(argv: readonly string[]): Options {
   return {
     ticket: values.ticket ?? "T-9421",
     memory: oneOf("memory", values.memory ?? "sqlite", ["sqlite", "redis"]),
-    profile: oneOf("profile", values.profile ?? "sqlite", ["sqlite"]),
+    profile: oneOf("profile", values.profile ?? "sqlite", ["sqlite", "redis", "postgres"]),
     data: values.data,
     keyFile: values["key-file"],
     port,

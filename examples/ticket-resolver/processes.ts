@@ -48,16 +48,3 @@ export function onPath(program: string): string {
   const folders = (process.env.PATH ?? "").split(delimiter);
   return folders.map((folder) => join(folder, program)).find((path) => existsSync(path)) ?? program;
 }
-
-/** A private redis-server on a unix socket below `folder`. */
-export async function startRedis(folder: string): Promise<{ path: string; process: ChildProcess }> {
-  if (onPath("redis-server") === "redis-server") {
-    throw new UsageError("redis-server is not on PATH: apt-get install redis-server, or set REDIS_URL.");
-  }
-  const path = `${folder}/redis.sock`;
-  const child = spawn("redis-server", ["--port", "0", "--unixsocket", path, "--dir", folder, "--appendonly", "yes"]);
-  for await (const line of createInterface({ input: child.stdout })) {
-    if (/ready to accept connections/i.test(line)) return { path, process: child };
-  }
-  throw new UsageError("redis-server ended before it listened.");
-}

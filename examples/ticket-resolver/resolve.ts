@@ -1,8 +1,7 @@
-import type { ChildProcess } from "node:child_process";
-import type { CrashPoint, WorkerConfig } from "./config.ts";
+import type { WorkerConfig } from "./config.ts";
 import { Desk, type StreamedEvent } from "./desk.ts";
+import { Fleet, type Up } from "./fleet.ts";
 import { UsageError } from "./options.ts";
-import { exited, jsonLines, startScript, stop } from "./processes.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface Outcome {
@@ -13,80 +12,66 @@ export interface Outcome {
   readonly reached: boolean;
   readonly kills: number;
   readonly expectedKills: number;
-}
-
-interface Up {
-  readonly url: string;
-  readonly backend: string;
-  readonly grade: string;
-  readonly missing: readonly { readonly name: string; readonly reason: string }[];
-  readonly reached: boolean;
+  /** Who ran the session, in order, and whether none of them took over from itself. */
+  readonly ran: readonly string[];
 }
 
 interface Job {
   readonly config: WorkerConfig;
   readonly token: string;
   readonly ticket: string;
-  readonly crashes: readonly CrashPoint[];
   readonly control: string;
   readonly terminal: Terminal;
   readonly environment: NodeJS.ProcessEnv;
 }
 
-/** Starts the runtime's process, asks it to resolve the ticket, and starts it again as often as it is killed. */
-export async function resolveTicket({
-  config,
-  token,
-  ticket,
-  crashes,
-  control,
-  terminal,
-  environment,
-}: Job): Promise<Outcome> {
+/** Starts the runtime's processes, asks them to resolve the ticket, and replaces each that is killed. */
+export async function resolveTicket({ config, token, ticket, control, terminal, environment }: Job): Promise<Outcome> {
   const desk = new Desk({ token });
-  const left = [...crashes];
   const progress = { last: 0, answer: "", refunds: false, settled: false, failure: "" };
-  let session = "";
-  let kills = 0;
-  for (;;) {
-    const [crash] = left;
-    const worker = startScript("worker.ts", {
-      ...environment,
-      ASHLAR_WORKER: JSON.stringify(crash === undefined ? config : { ...config, crash }),
-    });
-    const up = await whenUp(worker);
-    if (session === "") {
-      terminal.step("·", `sandbox: ${up.backend}, grade ${up.grade}`);
-      for (const { name, reason } of up.missing) terminal.step("·", `not offered here: ${name} (${reason})`);
-      terminal.title("Progress");
-      session = await desk.open(up.url, ticket);
-      await desk.ask(up.url, session, `Resolve ticket ${ticket}. Reference: ${control}.`, `ask ${ticket}`);
-    }
-    try {
-      for await (const event of desk.events(up.url, session, progress.last)) {
-        note(event, progress, terminal);
-        if (progress.settled) break;
+  const fleet = new Fleet(config, environment, (name) => {
+    const point = config.crashes[fleet.killed.length - 1] ?? "";
+    terminal.step(
+      "✗",
+      `${name} killed with SIGKILL ${point}; its session goes to whoever is there, and a new one starts`,
+    );
+  });
+  try {
+    const up = await fleet.front();
+    tell(up, terminal);
+    const session = await desk.open(up.url, ticket);
+    await desk.ask(up.url, session, `Resolve ticket ${ticket}. Reference: ${control}.`, `ask ${ticket}`);
+    while (!progress.settled) {
+      const { url, gone } = await fleet.front();
+      try {
+        for await (const event of desk.events(url, session, progress.last)) {
+          note(event, progress, terminal);
+          if (progress.settled) break;
+        }
+      } catch {
+        // The stream broke with its process: the loop goes on from the last event that was seen.
       }
-    } catch {
-      // The stream broke with its process: the loop goes on from the last event that was seen.
+      if (!progress.settled) await gone;
     }
-    if (progress.settled) {
-      await stop(worker);
-      if (progress.failure !== "") throw new UsageError(`The ticket was not resolved: ${progress.failure}`);
-      return { session, ...progress, ...up, kills, expectedKills: kills + (progress.refunds ? left.length : 0) };
-    }
-    const { signal } = await exited(worker);
-    if (signal !== "SIGKILL" || crash === undefined)
-      throw new Error(`The runtime's process ended by itself (${signal ?? worker.exitCode}).`);
-    kills += 1;
-    left.shift();
-    terminal.step("✗", `killed with SIGKILL ${crash}; starting again`);
+    if (progress.failure !== "") throw new UsageError(`The ticket was not resolved: ${progress.failure}`);
+    const kills = fleet.killed.length;
+    return {
+      session,
+      ...progress,
+      ...up,
+      kills,
+      expectedKills: progress.refunds ? config.crashes.length : 0,
+      ran: fleet.ran,
+    };
+  } finally {
+    await fleet.stop();
   }
 }
 
-async function whenUp(worker: ChildProcess): Promise<Up> {
-  for await (const line of jsonLines(worker)) return line as unknown as Up;
-  throw new UsageError("The runtime could not start; the reason stands above.");
+function tell({ backend, grade, missing }: Up, terminal: Terminal): void {
+  terminal.step("·", `sandbox: ${backend}, grade ${grade}`);
+  for (const { name, reason } of missing) terminal.step("·", `not offered here: ${name} (${reason})`);
+  terminal.title("Progress");
 }
 
 const quiet = new Set(["usage.recorded", "session.created", "turn.started", "turn.completed"]);

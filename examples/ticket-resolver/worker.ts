@@ -29,16 +29,21 @@ const backend = await container.getAsync(SANDBOX_BACKEND);
 const tickets = gatewayTools({ url: server.url, tokens: container.get(AGENT_TOKENS) });
 
 const runtime = container.get(RUNTIME);
-runtime.define(
-  ticketResolver({
-    model: languageModel(config.model, process.env),
-    sandbox,
-    tickets: crashing(config.idempotencyKeys ? tickets : withoutIdempotencyKeys(tickets), config.crash),
-    memory: new MemoryTools({ memory: container.get(MEMORY), name: MEMORY_NAME }),
-    pricing: container.get(PRICING),
-  }),
-);
-await runtime.start();
+const resolver = ticketResolver({
+  model: languageModel(config.model, process.env),
+  sandbox,
+  tickets: crashing(config.idempotencyKeys ? tickets : withoutIdempotencyKeys(tickets), config),
+  memory: new MemoryTools({ memory: container.get(MEMORY), name: MEMORY_NAME }),
+  pricing: container.get(PRICING),
+});
+runtime.define({
+  ...resolver,
+  run(session, input) {
+    console.log(JSON.stringify({ running: config.worker }));
+    return resolver.run(session, input);
+  },
+});
+await runtime.start().catch(giveUp);
 
 const up = {
   url: server.url,

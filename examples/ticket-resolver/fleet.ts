@@ -1,0 +1,82 @@
+import type { ChildProcess } from "node:child_process";
+import { type WorkerConfig, workersOf } from "./config.ts";
+import { UsageError } from "./options.ts";
+import { exited, jsonLines, startScript, stop } from "./processes.ts";
+
+/** What a worker says when it is up. */
+export interface Up {
+  readonly url: string;
+  readonly backend: string;
+  readonly grade: string;
+  readonly missing: readonly { readonly name: string; readonly reason: string }[];
+  readonly reached: boolean;
+}
+
+interface Worker {
+  readonly name: string;
+  readonly process: ChildProcess;
+  readonly up: Promise<Up>;
+}
+
+/** The runtime's processes: one that is killed is replaced, and meanwhile another goes on with its session. */
+export class Fleet {
+  /** Who took the session up, in order: each worker says so itself. */
+  readonly ran: string[] = [];
+  /** Who was killed, in order. */
+  readonly killed: string[] = [];
+  readonly #config: WorkerConfig;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #onKilled: (name: string) => void;
+  #workers: Worker[] = [];
+  #started = 0;
+  #stopping = false;
+
+  constructor(config: WorkerConfig, environment: NodeJS.ProcessEnv, onKilled: (name: string) => void) {
+    this.#config = config;
+    this.#environment = environment;
+    this.#onKilled = onKilled;
+  }
+
+  /** A worker that is up; the first call starts them all and waits for all. */
+  async front(): Promise<Up & { readonly gone: Promise<unknown> }> {
+    while (this.#started < workersOf(this.#config)) this.#start();
+    if (this.#started === this.#workers.length) await Promise.all(this.#workers.map(({ up }) => up));
+    const { process, up } = await Promise.any(this.#workers.map((worker) => worker.up.then(() => worker)));
+    return { ...(await up), gone: exited(process) };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#workers.map(({ process }) => stop(process)));
+  }
+
+  #start(): void {
+    this.#started += 1;
+    const name = `worker ${this.#started}`;
+    const port = this.#workers.length === 0 ? this.#config.port : 0;
+    const config: WorkerConfig = { ...this.#config, port, worker: name };
+    const process = startScript("worker.ts", { ...this.#environment, ASHLAR_WORKER: JSON.stringify(config) });
+    const { promise: up, resolve, reject } = Promise.withResolvers<Up>();
+    up.catch(() => {});
+    const worker = { name, process, up };
+    this.#workers.push(worker);
+    void this.#listen(process, resolve, reject);
+    void exited(process).then(({ signal }) => this.#ended(worker, signal));
+  }
+
+  async #listen(process: ChildProcess, resolve: (up: Up) => void, reject: (error: Error) => void): Promise<void> {
+    for await (const line of jsonLines(process)) {
+      if (typeof line.running === "string") this.ran.push(line.running);
+      else resolve(line as unknown as Up);
+    }
+    reject(new UsageError("The runtime could not start; the reason stands above."));
+  }
+
+  #ended(worker: Worker, signal: NodeJS.Signals | null): void {
+    if (this.#stopping || signal !== "SIGKILL") return;
+    this.killed.push(worker.name);
+    this.#workers = this.#workers.filter((each) => each !== worker);
+    this.#onKilled(worker.name);
+    this.#start();
+  }
+}
