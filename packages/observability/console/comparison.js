@@ -1,4 +1,6 @@
-import { $, call, duration, h, line, money, say, tone, VirtualList } from "./base.js";
+import { $, call, count, duration, h, json, money, say } from "./base.js";
+import { familyOf, line } from "./read-event.js";
+import { VirtualList } from "./virtual-list.js";
 
 const words = { same: "alike", changed: "differs", left: "only left", right: "only right" };
 
@@ -21,30 +23,29 @@ export async function showComparison(left, right) {
   const aside = h("aside", { "aria-label": "Details", tabindex: "0" });
   $("main").replaceChildren(
     h(
-      "div",
+      "header",
       { class: "head" },
+      h("a", { class: "back", href: "#" }, "‹ Sessions"),
       h(
         "div",
         { class: "title" },
         h("h2", {}, "Side by side"),
-        h("span", { class: "quiet" }, `The first ${compared.shared} events are the same.`),
+        h("span", { class: "quiet" }, `The first ${count(compared.shared)} events are the same.`),
       ),
     ),
     h("div", { class: "sides" }, side("Left", compared.left), side("Right", compared.right)),
     h("div", { class: "body" }, list, aside),
   );
   const rows = new VirtualList(list, {
-    height: 34,
-    row: ({ kind, left: one, right: other }) =>
-      h(
-        "div",
-        { class: `row pair ${kind}` },
-        h("span", { class: "quiet" }, words[kind]),
-        h("span", { class: `text${tone(one?.type ?? "")}` }, told(one)),
-        h("span", { class: `text${tone(other?.type ?? "")}` }, told(other)),
-      ),
-    choose: ({ left: one, right: other }) =>
-      aside.replaceChildren(...[one, other].flatMap((event, index) => body(["Left", "Right"][index], event))),
+    height: 32,
+    opens: true,
+    cells: ["what", "one", "other"],
+    fill: ({ kind, left: one, right: other }, _, cells) => {
+      cells.one.dataset.family = one ? familyOf(one) : "";
+      cells.other.dataset.family = other ? familyOf(other) : "";
+      return { kind: `pair ${kind}`, what: words[kind], one: told(one), other: told(other) };
+    },
+    choose: ({ left: one, right: other }) => aside.replaceChildren(...body("Left", one), ...body("Right", other)),
   });
   rows.set(compared.rows);
   list.focus();
@@ -64,22 +65,16 @@ function side(name, { session, executed, recorded, inputTokens, outputTokens, co
     h(
       "p",
       { class: "quiet" },
-      `${inputTokens} tokens in, ${outputTokens} out, ${money({ micros: costMicros, currency: "" })}, ${duration(tookMs)}`,
+      `${count(inputTokens)} tokens in, ${count(outputTokens)} out, ${money({ micros: costMicros, currency: "" })}, ${duration(tookMs)}`,
     ),
   );
 }
 
 function told(event) {
   if (event === undefined) return "";
-  const { idempotencyKey: _, digest: __, recorded, name, ...rest } = event.body ?? {};
-  const from = recorded === true ? "(from the record)" : "";
-  return [event.seq, event.type, event.step ?? name ?? "", from, line({ ...event, body: rest })].join(" ");
+  const from = event.body?.recorded === true ? "(from the record)" : "";
+  return [event.seq, event.type, from, line(event)].filter(Boolean).join("  ");
 }
 
 const body = (name, event) =>
-  event === undefined
-    ? []
-    : [
-        h("h3", {}, `${name}: ${event.type}`),
-        h("pre", {}, JSON.stringify(event.body ?? null, null, 2).slice(0, 100000)),
-      ];
+  event === undefined ? [] : [h("h3", {}, `${name}: ${event.type}`), json(event.body, 100000)];

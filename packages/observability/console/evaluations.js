@@ -1,4 +1,5 @@
 import { $, call, h, say } from "./base.js";
+import { table } from "./table.js";
 
 /** Two evaluated versions beside each other: the means with their interval, then case by case. */
 export async function showEvaluations(before, after) {
@@ -6,7 +7,9 @@ export async function showEvaluations(before, after) {
     const { versions } = await call("evaluations");
     const chosen = [before ?? versions.at(-2) ?? versions[0], after ?? versions.at(-1)];
     if (chosen[0] === undefined)
-      return void $("main").replaceChildren(h("p", { class: "empty" }, "No evaluations yet."));
+      return void $("main").replaceChildren(
+        h("p", { class: "empty" }, "No evaluations yet. They stand here when the server is given some."),
+      );
     const query = new URLSearchParams({ before: chosen[0], after: chosen[1] });
     const { summary, cases } = await call(`evaluations?${query}`);
     const choice = (index, label) =>
@@ -22,21 +25,22 @@ export async function showEvaluations(before, after) {
       );
     $("main").replaceChildren(
       h(
-        "div",
+        "header",
         { class: "head" },
+        h("a", { class: "back", href: "#" }, "‹ Sessions"),
         h("div", { class: "title" }, h("h2", {}, "Evaluations side by side")),
-        choice(0, "Version before"),
-        choice(1, "Version after"),
+        h("label", {}, "Before ", choice(0, "Version before")),
+        h("label", {}, "After ", choice(1, "Version after")),
       ),
       h(
         "div",
         { class: "tables", tabindex: "0" },
         table(
           "All cases",
-          ["Evaluator", "Before", "After", "Difference", "95 % interval", "Pairs"],
+          ["Evaluator", "Before #", "After #", "Difference #", "95 % interval #", "Pairs #"],
           summary.map(means),
         ),
-        table("Case by case", ["Case", "Evaluator", "Before", "After"], cases.map(scores)),
+        table("Case by case", ["Case", "Evaluator", "Before #", "After #"], cases.map(scores)),
       ),
     );
   } catch (error) {
@@ -71,16 +75,3 @@ const scores = ({ id, evaluator, before, after }) => {
   const tone = before && after && change !== 0 ? (change > 0 ? "better" : "worse") : "";
   return { tone, cells: [id, evaluator, told(before), told(after)] };
 };
-
-const table = (caption, names, rows) =>
-  h(
-    "table",
-    {},
-    h("caption", {}, caption),
-    h("thead", {}, h("tr", {}, ...names.map((name) => h("th", { scope: "col" }, name)))),
-    h(
-      "tbody",
-      {},
-      ...rows.map(({ tone, cells }) => h("tr", { class: tone }, ...cells.map((cell) => h("td", {}, cell)))),
-    ),
-  );

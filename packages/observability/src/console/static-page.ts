@@ -1,14 +1,14 @@
-import { readFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { extname } from "node:path";
+import { gzipSync } from "node:zlib";
 
-const types = {
-  "index.html": "text/html; charset=utf-8",
-  "app.js": "text/javascript; charset=utf-8",
-  "base.js": "text/javascript; charset=utf-8",
-  "comparison.js": "text/javascript; charset=utf-8",
-  "evaluations.js": "text/javascript; charset=utf-8",
-  "transcript.js": "text/javascript; charset=utf-8",
-  "app.css": "text/css; charset=utf-8",
-} as const;
+const types: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+};
 
 const headers = {
   "content-security-policy":
@@ -18,15 +18,44 @@ const headers = {
   "referrer-policy": "no-referrer",
   "cross-origin-opener-policy": "same-origin",
   "cache-control": "no-cache",
+  vary: "accept-encoding",
 };
 
-/** The page's files, which ship beside the code. */
+interface PageFile {
+  readonly type: string;
+  readonly plain: Uint8Array<ArrayBuffer>;
+  readonly packed: Uint8Array<ArrayBuffer>;
+  readonly etag: string;
+}
+
+const folder = new URL("../../console/", import.meta.url);
+let files: Promise<ReadonlyMap<string, PageFile>> | undefined;
+
+/** The page's files, which ship beside the code; read once. */
 export async function page(request: Request, name: string, path: string): Promise<Response> {
   if (request.method !== "GET") return new Response(null, { status: 405, headers: { allow: "GET" } });
   if (new URL(request.url).pathname === path)
     return new Response(null, { status: 308, headers: { location: `${path}/` } });
-  const file = name === "" ? "index.html" : name;
-  if (!(file in types)) return new Response("There is nothing here.", { status: 404 });
-  const body = await readFile(new URL(`../../console/${file}`, import.meta.url), "utf8");
-  return new Response(body, { headers: { ...headers, "content-type": types[file as keyof typeof types] } });
+  files ??= readAll();
+  const file = (await files).get(name === "" ? "index.html" : name);
+  if (file === undefined) return new Response("There is nothing here.", { status: 404 });
+  const { type, plain, packed, etag } = file;
+  const own = { ...headers, etag, "content-type": type };
+  if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers: own });
+  if (!/\bgzip\b/.test(request.headers.get("accept-encoding") ?? "")) return new Response(plain, { headers: own });
+  return new Response(packed, { headers: { ...own, "content-encoding": "gzip" } });
+}
+
+async function readAll(): Promise<ReadonlyMap<string, PageFile>> {
+  const known = (await readdir(folder)).filter((name) => types[extname(name)] !== undefined);
+  return new Map(
+    await Promise.all(
+      known.map(async (name): Promise<[string, PageFile]> => {
+        const plain = new Uint8Array(await readFile(new URL(name, folder)));
+        const etag = `W/"${createHash("sha256").update(plain).digest("base64url").slice(0, 22)}"`;
+        const packed = new Uint8Array(gzipSync(plain));
+        return [name, { type: types[extname(name)] ?? "", plain, packed, etag }];
+      }),
+    ),
+  );
 }
