@@ -355,7 +355,9 @@ describeWith([parts.chromium], "the console in Chromium", () => {
       await page.locator(".event", { hasText: "<img src=x" }).first().waitFor({ timeout: 5000 });
       await page.locator(".agent", { hasText: "<svg onload" }).first().waitFor({ timeout: 5000 });
       expect(await page.title()).toBe("Console");
-      expect(await page.locator("main img, main svg, main script, main a:not(.back), nav img, nav script").count()).toBe(0);
+      expect(
+        await page.locator("main img, main svg, main script, main a:not(.back), nav img, nav script").count(),
+      ).toBe(0);
       const response = await page.request.get(base);
       expect(response.headers()["content-security-policy"]).toContain("default-src 'none'");
       await page.close();
