@@ -31,6 +31,9 @@ export const parts = {
   }),
   iproute: part("ip", "iproute2"),
   curl: part("curl", "curl"),
+  secretService: part("gnome-keyring", "gnome-keyring dbus-daemon", () => {
+    return onPath("gnome-keyring-daemon") && onPath("dbus-run-session");
+  }),
 } as const satisfies Record<string, SystemPart>;
 
 /**

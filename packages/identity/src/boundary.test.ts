@@ -62,6 +62,10 @@ async function used() {
   const client = {} as redis.RedisClient;
   const policies = new root.PolicyPermissions({ policies: [] });
   const flows = new root.OAuthFlows({ store, keyring, audit });
+  const keychain = new root.KeychainWrapper({
+    entry: { getPassword: () => readFile(path, "utf8"), setPassword: async () => {} },
+  });
+  await keychain.wrap("acme", Buffer.alloc(32));
   const kms = { encrypt: async () => ({}), decrypt: async () => ({}) };
   const transit = new root.VaultTransitWrapper({ address: "https://vault.example", key: "a", token: () => TRANSIT });
   const instances: readonly object[] = [
@@ -88,6 +92,7 @@ async function used() {
     new redis.RedisAuditStore({ redis: client }),
     new cedar.CedarPermissions({ policies: "" }),
     new root.IntersectedPermissions({ agent: policies }),
+    keychain,
     new root.AwsKmsWrapper({ kms, keyId: "alias/a" }),
     new root.BearerAuthenticator({ tokens, audience: "api" }),
     flows,

@@ -73,34 +73,41 @@ test("a placeholder is exchanged in every declared surface, and the answer is cl
   expect(await container.get(AUDIT_LOG).verify(context)).toMatchObject({ intact: true });
 });
 
-hostile("a placeholder in an undeclared surface, for an unlisted host, or from another session", {
-  control: "the same placeholder in its place is exchanged; a proxy that exchanges everywhere leaks it anywhere",
-  async unguarded() {
-    const { egress, placeholder } = await setUp();
-    const naive = (text: string) => text.replaceAll(placeholder, () => SECRET);
-    expect(naive(JSON.stringify({ url: "https://evil.example/", "x-debug": placeholder }))).toContain(SECRET);
-    const request = { method: "GET", url, headers: { authorization: placeholder } };
-    expect((await egress.substitute(context, request)).request.headers.authorization).toBe(SECRET);
-  },
-  async guarded() {
-    const { egress, placeholder } = await setUp();
-    const base = { method: "GET", url, headers: {} };
-    const other = { principal: { ...context.principal, session: "ses_2" } };
-    const tenant = { principal: { ...context.principal, tenant: "other" } };
-    for (const [who, request] of [
-      [context, { ...base, headers: { "x-debug": placeholder } }],
-      [context, { ...base, url: `${url}?q=${placeholder}` }],
-      [context, { ...base, url: `${url}/${placeholder}` }],
-      [context, { ...base, url: "https://evil.example/", headers: { authorization: placeholder } }],
-      [context, { ...base, headers: { authorization: `${placeholder.slice(0, -1)}!` } }],
-      [context, post("application/json", JSON.stringify({ note: placeholder }))],
-      [other, { ...base, headers: { authorization: placeholder } }],
-      [tenant, { ...base, headers: { authorization: placeholder } }],
-    ] as const) {
-      await expect(egress.substitute(who, request)).rejects.toMatchObject({ code: "IDENTITY_REFERENCE_DENIED" });
-    }
-  },
-});
+const base = { method: "GET", url, headers: {} };
+const denied = { code: "IDENTITY_REFERENCE_DENIED" };
+const session2 = { principal: { ...context.principal, session: "ses_2" } };
+const tenant2 = { principal: { ...context.principal, tenant: "other" } };
+
+for (const [name, attack, who] of [
+  ["in a header that is not declared", (text: string) => ({ ...base, headers: { "x-debug": text } })],
+  ["in a parameter that is not declared", (text: string) => ({ ...base, url: `${url}?q=${text}` })],
+  ["in the path", (text: string) => ({ ...base, url: `${url}/${text}` })],
+  ["in a body field that is not declared", (text: string) => post("application/json", JSON.stringify({ note: text }))],
+  ["for a host that is not bound", (text: string) => ({ ...bearing(text), url: "https://evil.example/" })],
+  ["of another session", bearing, session2],
+  ["of another tenant", bearing, tenant2],
+] as const) {
+  hostile(`a placeholder ${name}`, {
+    control: "a proxy that exchanges wherever it finds one hands the secret over",
+    async unguarded() {
+      const { placeholder } = await setUp();
+      const sent = attack(placeholder);
+      const naive = JSON.stringify({ ...sent, body: "body" in sent ? String(sent.body) : "" });
+      expect(naive.replaceAll(placeholder, () => SECRET)).toContain(SECRET);
+    },
+    async guarded() {
+      const { egress, placeholder } = await setUp();
+      expect((await egress.substitute(context, bearing(placeholder))).request.headers.authorization).toBe(SECRET);
+      await expect(egress.substitute(who ?? context, attack(placeholder))).rejects.toMatchObject(denied);
+      const guessed = bearing(`${placeholder.slice(0, -1)}!`);
+      await expect(egress.substitute(context, guessed)).rejects.toMatchObject(denied);
+    },
+  });
+}
+
+function bearing(text: string) {
+  return { ...base, headers: { authorization: text } };
+}
 
 test("what is sealed opens for the same tenant and purpose only", async () => {
   const sealer = (await setUp()).container.get(SEALER);

@@ -48,6 +48,7 @@ export { IntersectedPermissions, type IntersectedPermissionsDeps } from "./inter
 export { IssuerEndpoint, type IssuerEndpointDeps } from "./issuer-endpoint.ts";
 export { createKeyFile, KeyFileWrapper } from "./key-file.ts";
 export type { KeyWrapper } from "./key-wrapper.ts";
+export { createKeychainKey, type KeychainEntry, KeychainWrapper } from "./keychain.ts";
 export { Keyring, type KeyringDeps } from "./keyring.ts";
 export { LeakGuard, REDACTED } from "./leak-guard.ts";
 export { OAuthCallback, type OAuthCallbackDeps } from "./oauth-callback.ts";

@@ -13,24 +13,22 @@ import { alice, calendar, movableClock } from "./fixtures/installation.ts";
 import { consent } from "./fixtures/windowless-browser.ts";
 import { guardedFetch } from "./internal/guarded-fetch.ts";
 import {
-  ACCESS_TOKENS,
   AUDIT_LOG,
   CLOCK,
   IDENTITY_DATABASE,
+  IDENTITY_FETCH,
   IDENTITY_OPTIONS,
   IDENTITY_REDIS,
-  IDENTITY_STORE,
   INJECTOR,
   identityModule,
   KEY_WRAPPER,
-  KEYRING,
+  OAUTH_FLOWS,
+  oauthModule,
   redisIdentityModule,
   sqliteIdentityModule,
   VAULT,
 } from "./inversify/index.ts";
 import type { KeyWrapper } from "./key-wrapper.ts";
-import { OAuthFlows } from "./oauth-flows.ts";
-import { OAuthTokens } from "./oauth-tokens.ts";
 import { ephemeralWrapper } from "./testing/ephemeral-wrapper.ts";
 
 const fetch = guardedFetch({ allow: ["127.0.0.1"] });
@@ -46,12 +44,9 @@ async function instance(clock: Clock, wrapper: KeyWrapper, backend: (container: 
   container.bind(KEY_WRAPPER).toConstantValue(wrapper);
   container.bind(CLOCK).toConstantValue(clock);
   container.bind(IDENTITY_OPTIONS).toConstantValue({ issuer: "https://me", audience: "api" });
-  container
-    .bind(ACCESS_TOKENS)
-    .toResolvedValue((store, keyring) => new OAuthTokens({ store, keyring, clock, fetch }), [IDENTITY_STORE, KEYRING])
-    .inSingletonScope();
+  container.bind(IDENTITY_FETCH).toConstantValue(fetch);
   backend(container);
-  container.load(identityModule());
+  container.load(identityModule(), oauthModule());
   return container;
 }
 
@@ -62,8 +57,7 @@ async function oneRefresh(backends: readonly ((container: Container) => void)[])
   const [first] = instances;
   if (first === undefined) throw new Error("There is no instance.");
   await first.get(VAULT).add(alice, calendar(provider.issuer));
-  const [store, keyring, audit] = [first.get(IDENTITY_STORE), first.get(KEYRING), first.get(AUDIT_LOG)];
-  const flows = new OAuthFlows({ store, keyring, audit, clock, fetch });
+  const flows = first.get(OAUTH_FLOWS);
   await flows.finish(alice, await consent((await flows.start(alice, "calendar")).url));
   const call = async (container: Container) => {
     const request = { method: "GET", url: "https://api.example.com/", headers: {} };
@@ -76,7 +70,7 @@ async function oneRefresh(backends: readonly ((container: Container) => void)[])
     expect(new Set(await Promise.all(calls)).size).toBe(1);
     expect(provider.served.slice(before)).toEqual(["refresh_token"]);
   }
-  expect(await audit.verify(alice)).toMatchObject({ intact: true });
+  expect(await first.get(AUDIT_LOG).verify(alice)).toMatchObject({ intact: true });
 }
 
 describe("sqlite", () => {

@@ -13,6 +13,8 @@ export interface VaultTransitWrapperDeps {
   readonly key: string;
   /** Where the engine is mounted. Default `transit`. */
   readonly mount?: string;
+  /** Of Vault Enterprise or OpenBao. */
+  readonly namespace?: string;
   /** Default: the guarded fetch with the address allowed. */
   readonly fetch?: Fetch;
 }
@@ -43,9 +45,13 @@ export class VaultTransitWrapper implements KeyWrapper {
   }
 
   async #call(action: "encrypt" | "decrypt", body: object): Promise<z.infer<typeof answer>["data"]> {
-    const { address, mount = "transit", key, token } = this.#deps;
+    const { address, mount = "transit", key, namespace, token } = this.#deps;
     const url = new URL(`/v1/${mount}/${action}/${encodeURIComponent(key)}`, address);
-    const headers = { "x-vault-token": await token(), "content-type": "application/json" };
+    const headers = {
+      "x-vault-token": await token(),
+      "content-type": "application/json",
+      ...(namespace === undefined ? {} : { "x-vault-namespace": namespace }),
+    };
     const response = await this.#fetch(url, { method: "POST", headers, body: JSON.stringify(body) }).catch(() => {
       throw unavailable("no answer");
     });

@@ -1,4 +1,5 @@
 export { identityModule, inMemoryIdentityModule, redisIdentityModule, sqliteIdentityModule } from "./modules.ts";
+export { oauthModule } from "./oauth-module.ts";
 export type { IdentityOptions } from "./tokens.ts";
 export {
   ACCESS_TOKENS,
@@ -7,18 +8,25 @@ export {
   AUDIT_STORE,
   AUTHENTICATOR,
   CLOCK,
+  CONNECTIONS,
+  CONSENT_REQUESTS,
+  CREDENTIAL_PERMISSIONS,
   EGRESS,
   IDENTITY_DATABASE,
+  IDENTITY_FETCH,
   IDENTITY_OPTIONS,
   IDENTITY_REDIS,
   IDENTITY_STORE,
   IDS,
   INJECTOR,
+  ISSUER_ENDPOINT,
   KEY_WRAPPER,
   KEYRING,
   LEAK_GUARD,
+  OAUTH_FLOWS,
   PERMISSIONS,
   POLICIES,
+  PROTECTED_RESOURCES,
   ROLES,
   SEALER,
   SIGNING_KEYS,

@@ -8,6 +8,7 @@ import { Egress } from "../egress.ts";
 import { InMemoryAuditStore } from "../in-memory/in-memory-audit-store.ts";
 import { InMemoryIdentityStore } from "../in-memory/in-memory-identity-store.ts";
 import { Injector } from "../injector.ts";
+import { IssuerEndpoint } from "../issuer-endpoint.ts";
 import { Keyring } from "../keyring.ts";
 import { LeakGuard } from "../leak-guard.ts";
 import { PolicyPermissions } from "../policy-permissions.ts";
@@ -24,14 +25,15 @@ import * as tokens from "./tokens.ts";
 
 const clock = optional(tokens.CLOCK);
 const ids = optional(tokens.IDS);
+const used = [tokens.IDENTITY_STORE, tokens.KEYRING, tokens.AUDIT_LOG, tokens.LEAK_GUARD] as const;
 
-/** The services. Needs a backend's module, `KEY_WRAPPER` and `IDENTITY_OPTIONS`; `POLICIES`, `ACCESS_TOKENS` and `TRUSTED_ISSUERS` are optional. */
+/** The services. Needs a backend's module, `KEY_WRAPPER` and `IDENTITY_OPTIONS`; `POLICIES`, `ROLES`, `TRUSTED_ISSUERS` and `CREDENTIAL_PERMISSIONS` are optional; the OAuth kinds need `oauthModule()`. */
 export const identityModule = (): ContainerModule =>
   new ContainerModule((options) => {
     const { bind } = options;
     refuseRebind(options, tokens.KEYRING, tokens.AUDIT_LOG, tokens.VAULT, tokens.INJECTOR, tokens.EGRESS);
     refuseRebind(options, tokens.LEAK_GUARD, tokens.SEALER, tokens.SIGNING_KEYS, tokens.AGENT_TOKENS);
-    refuseRebind(options, tokens.AUTHENTICATOR, tokens.PERMISSIONS);
+    refuseRebind(options, tokens.ISSUER_ENDPOINT, tokens.AUTHENTICATOR, tokens.PERMISSIONS);
     bind(tokens.KEYRING)
       .toResolvedValue(
         (store, wrapper, now = systemClock, names = systemIds) =>
@@ -57,30 +59,24 @@ export const identityModule = (): ContainerModule =>
       .inSingletonScope();
     bind(tokens.INJECTOR)
       .toResolvedValue(
-        (store, keyring, audit, guard, access, now = systemClock) =>
-          new Injector({ store, keyring, audit, guard, clock: now, ...(access && { tokens: access }) }),
-        [
-          tokens.IDENTITY_STORE,
-          tokens.KEYRING,
-          tokens.AUDIT_LOG,
-          tokens.LEAK_GUARD,
-          optional(tokens.ACCESS_TOKENS),
-          clock,
-        ],
+        (access, permissions, ...[store, keyring, audit, guard, now = systemClock]) =>
+          new Injector({
+            ...{ store, keyring, audit, guard, clock: now },
+            ...(access && { tokens: access }),
+            ...(permissions && { permissions }),
+          }),
+        [optional(tokens.ACCESS_TOKENS), optional(tokens.CREDENTIAL_PERMISSIONS), ...used, clock],
       )
       .inSingletonScope();
     bind(tokens.EGRESS)
       .toResolvedValue(
-        (store, keyring, audit, guard, access, now = systemClock) =>
-          new Egress({ store, keyring, audit, guard, clock: now, ...(access && { tokens: access }) }),
-        [
-          tokens.IDENTITY_STORE,
-          tokens.KEYRING,
-          tokens.AUDIT_LOG,
-          tokens.LEAK_GUARD,
-          optional(tokens.ACCESS_TOKENS),
-          clock,
-        ],
+        (access, permissions, ...[store, keyring, audit, guard, now = systemClock]) =>
+          new Egress({
+            ...{ store, keyring, audit, guard, clock: now },
+            ...(access && { tokens: access }),
+            ...(permissions && { permissions }),
+          }),
+        [optional(tokens.ACCESS_TOKENS), optional(tokens.CREDENTIAL_PERMISSIONS), ...used, clock],
       )
       .inSingletonScope();
     bind(tokens.SEALER)
@@ -99,6 +95,12 @@ export const identityModule = (): ContainerModule =>
           return new AgentTokens({ keys, revocations, issuer, clock: now, ids: names });
         },
         [tokens.SIGNING_KEYS, tokens.IDENTITY_STORE, tokens.IDENTITY_OPTIONS, clock, ids],
+      )
+      .inSingletonScope();
+    bind(tokens.ISSUER_ENDPOINT)
+      .toResolvedValue(
+        (keys, { issuer }) => new IssuerEndpoint({ keys, issuer }),
+        [tokens.SIGNING_KEYS, tokens.IDENTITY_OPTIONS],
       )
       .inSingletonScope();
     bind(tokens.AUTHENTICATOR)
