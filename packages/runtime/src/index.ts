@@ -1,5 +1,11 @@
 export { type AdmissionPolicy, type StarvedLane, starvedLanes } from "./admission.ts";
 export type { Agent, Budget, TurnInput } from "./agent.ts";
+export {
+  AgentCatalog,
+  type AgentCatalogDeps,
+  type AgentFactory,
+  type CataloguedAgent,
+} from "./agent-catalog.ts";
 export type { AgentListing, AgentSource } from "./agent-source.ts";
 export type { BlobRef, BlobStore } from "./blob-store.ts";
 export { BlobSessionLog, type BlobSessionLogDeps, BlobWorkspaces, type BlobWorkspacesDeps } from "./blobs/index.ts";

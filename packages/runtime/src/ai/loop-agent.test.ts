@@ -1,7 +1,5 @@
-import type { LanguageModelV4StreamPart } from "@ai-sdk/provider";
-import { simulateReadableStream } from "ai";
-import { MockLanguageModelV4 } from "ai/test";
 import { afterEach, expect, test } from "vitest";
+import { scripted } from "../fixtures/scripted-model.ts";
 import { InMemorySessionLog, InMemoryWorkQueue } from "../in-memory/index.ts";
 import { Runtime } from "../runtime.ts";
 import type { SessionEvent } from "../session-event.ts";
@@ -11,35 +9,6 @@ import { type LoopAgentOptions, loopAgent } from "./loop-agent.ts";
 const context = { principal: { tenant: "acme", user: "ann" } };
 const runtimes: Runtime[] = [];
 afterEach(() => Promise.all(runtimes.splice(0).map((runtime) => runtime.close())));
-
-type Move = { readonly say: string } | { readonly call: string; readonly input: object };
-
-/** The AI SDK's own test model: one move per call, then it repeats the last. Each call uses 100 and 10 tokens. */
-function scripted(...moves: readonly Move[]) {
-  const model = new MockLanguageModelV4({
-    modelId: "scripted",
-    doStream: async () => {
-      const move = moves[Math.min(model.doStreamCalls.length - 1, moves.length - 1)] ?? { say: "" };
-      const id = String(model.doStreamCalls.length);
-      const parts: LanguageModelV4StreamPart[] =
-        "say" in move
-          ? [
-              { type: "text-start", id },
-              { type: "text-delta", id, delta: move.say },
-              { type: "text-end", id },
-            ]
-          : [{ type: "tool-call", toolCallId: `call_${id}`, toolName: move.call, input: JSON.stringify(move.input) }];
-      const usage = {
-        inputTokens: { total: 100, noCache: 100, cacheRead: 0, cacheWrite: 0 },
-        outputTokens: { total: 10, text: 10, reasoning: 0 },
-      };
-      const reason = "say" in move ? "stop" : "tool-calls";
-      const finish = { type: "finish", usage, finishReason: { unified: reason, raw: reason } } as const;
-      return { stream: simulateReadableStream({ chunks: [{ type: "stream-start", warnings: [] }, ...parts, finish] }) };
-    },
-  });
-  return model;
-}
 
 function counting(): ToolSource & { readonly calls: (readonly [string, string | undefined])[] } {
   const calls: [string, string | undefined][] = [];

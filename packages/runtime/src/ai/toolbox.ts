@@ -1,10 +1,10 @@
 import { jsonSchema, type ToolSet, tool } from "ai";
-import { inSpan } from "../engine/spans.ts";
 import { RuntimeError } from "../errors.ts";
 import type { Permissions } from "../permissions.ts";
 import type { Session } from "../session.ts";
 import type { ToolDescription, ToolResult, ToolSource } from "../tool-source.ts";
 import type { ToolCall } from "./model-call.ts";
+import { type Offered, type OutsideTools, offered, type Subagent } from "./offered-tools.ts";
 
 /** `auto` asks the `Permissions` port; `always_ask` asks a person. */
 export type ToolPolicy = "always_allow" | "always_ask" | "auto" | "never";
@@ -13,39 +13,41 @@ export type ToolPolicies = Readonly<Record<string, ToolPolicy>>;
 
 export interface ToolboxOptions {
   readonly tools?: readonly ToolSource[];
+  /** Executed by the client: the session waits, without a process, for `sessions.toolResult`. */
+  readonly clientTools?: readonly ToolDescription[];
+  /** Executed by workers outside: see `OutsideWork`. */
+  readonly outsideTools?: readonly OutsideTools[];
+  /** Agents that the model may give a task, each in a session of its own. */
+  readonly subagents?: readonly Subagent[];
   readonly allowedTools?: readonly string[];
   readonly policies?: ToolPolicies;
   readonly permissions?: Permissions;
 }
 
-type Tools = ReadonlyMap<string, { readonly source: ToolSource; readonly description: ToolDescription }>;
-
-/** The tools of all sources under their policies. */
+/** All that a model may call, under its policies. */
 export class Toolbox {
   readonly #session: Session;
   readonly #options: ToolboxOptions;
-  readonly #tools: Tools;
+  readonly #tools: ReadonlyMap<string, Offered>;
 
-  private constructor(session: Session, options: ToolboxOptions, tools: Tools) {
+  private constructor(session: Session, options: ToolboxOptions, tools: ReadonlyMap<string, Offered>) {
     this.#session = session;
     this.#options = options;
     this.#tools = tools;
   }
 
   static async open(session: Session, options: ToolboxOptions): Promise<Toolbox> {
-    const tools = new Map<string, { source: ToolSource; description: ToolDescription }>();
-    for (const source of options.tools ?? []) {
-      for (const description of await source.list(session.context)) {
-        const { name } = description;
-        if (options.allowedTools?.includes(name) === false) continue;
-        if (tools.has(name)) {
-          throw new RuntimeError(
-            "RUNTIME_INVALID",
-            `Two sources offer a tool ${name}: rename one, or give its source a prefix.`,
-          );
-        }
-        tools.set(name, { source, description });
+    const tools = new Map<string, Offered>();
+    for await (const each of offered(session, options)) {
+      const { name } = each.description;
+      if (options.allowedTools?.includes(name) === false) continue;
+      if (tools.has(name)) {
+        throw new RuntimeError(
+          "RUNTIME_INVALID",
+          `Two sources offer a tool ${name}: rename one, or give its source a prefix.`,
+        );
       }
+      tools.set(name, each);
     }
     return new Toolbox(session, options, tools);
   }
@@ -64,31 +66,15 @@ export class Toolbox {
   }
 
   /** What the model reads: the tool's result, or why there is none. */
-  async call({ toolCallId, toolName, input }: ToolCall): Promise<ToolResult> {
-    const known = this.#tools.get(toolName);
+  async call(call: ToolCall): Promise<ToolResult> {
+    const known = this.#tools.get(call.toolName);
     if (known === undefined)
-      return refusal(`There is no tool ${toolName}. Choose one of: ${[...this.#tools.keys()].join(", ")}.`);
-    const denied = await this.#refused({ toolName, input });
-    if (denied !== undefined) return refusal(denied);
-    const { context } = this.#session;
-    const attributes = {
-      "gen_ai.operation.name": "execute_tool",
-      "gen_ai.tool.name": toolName,
-      "gen_ai.tool.call.id": toolCallId,
-    };
-    return this.#session.step(
-      `tool:${toolName}`,
-      ({ idempotencyKey, signal }) =>
-        inSpan(`execute_tool ${toolName}`, attributes, async (span) => {
-          const result = await known.source.call({ ...context, signal, idempotencyKey }, toolName, input);
-          if (result.isError === true) span.setAttribute("error.type", "tool_error");
-          return { ...result } as ToolResult & { readonly [key: string]: never };
-        }),
-      { arguments: input },
-    );
+      return refusal(`There is no tool ${call.toolName}. Choose one of: ${[...this.#tools.keys()].join(", ")}.`);
+    const denied = await this.#refused(call);
+    return denied === undefined ? known.call(call) : refusal(denied);
   }
 
-  async #refused({ toolName, input }: Omit<ToolCall, "toolCallId">): Promise<string | undefined> {
+  async #refused({ toolName, input }: ToolCall): Promise<string | undefined> {
     const { policies = {}, permissions } = this.#options;
     const policy = policies[toolName] ?? policies["*"] ?? (permissions === undefined ? "always_allow" : "auto");
     if (policy === "always_allow") return undefined;
@@ -113,4 +99,4 @@ export class Toolbox {
   }
 }
 
-const refusal = (text: string): ToolResult => ({ content: [{ type: "text", text }], isError: true });
+export const refusal = (text: string): ToolResult => ({ content: [{ type: "text", text }], isError: true });

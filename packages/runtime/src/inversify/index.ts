@@ -8,10 +8,13 @@ export {
   sqliteRuntimeModule,
 } from "./modules.ts";
 export {
+  AGENT_SOURCE,
   AGENTS,
+  BLOB_STORE,
   CLOCK,
   IDS,
   LIVE_BUS,
+  OUTSIDE_WORK,
   REDACTOR,
   RUNTIME,
   RUNTIME_DATABASE,

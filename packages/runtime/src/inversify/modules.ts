@@ -1,4 +1,5 @@
 import { ContainerModule } from "inversify";
+import { BlobSessionLog } from "../blobs/index.ts";
 import { InMemorySessionLog, InMemoryWorkQueue } from "../in-memory/index.ts";
 import { PostgresLiveBus, PostgresSessionLog, PostgresWorkQueue } from "../postgres/index.ts";
 import {
@@ -12,10 +13,13 @@ import { Runtime, type RuntimeDeps } from "../runtime.ts";
 import { SqliteSessionLog, SqliteWorkQueue } from "../sqlite/index.ts";
 import { optional, refuseRebind } from "./binding.ts";
 import {
+  AGENT_SOURCE,
   AGENTS,
+  BLOB_STORE,
   CLOCK,
   IDS,
   LIVE_BUS,
+  OUTSIDE_WORK,
   REDACTOR,
   RUNTIME,
   RUNTIME_DATABASE,
@@ -41,18 +45,19 @@ const close = (store: { close(): Promise<void> }): Promise<void> => store.close(
 /** The service. Load one of the engines beside it, and unload this module first. */
 export const runtimeModule = (options: RuntimeModuleOptions = {}): ContainerModule =>
   new ContainerModule((load) => {
-    refuseRebind(load, RUNTIME, SESSIONS, SESSION_RECORDS);
+    refuseRebind(load, RUNTIME, SESSIONS, SESSION_RECORDS, OUTSIDE_WORK);
     load
       .bind(RUNTIME)
       .toResolvedValue(
-        (log, queue, live, redactor, agents, clock, ids) =>
+        (log, queue, live, redactor, agents, agentSource, blobs, clock, ids) =>
           new Runtime({
             ...options,
-            log,
+            log: blobs === undefined ? log : new BlobSessionLog({ log, blobs }),
             queue,
             ...(live === undefined ? {} : { live }),
             ...(redactor === undefined ? {} : { redactor }),
             ...(agents === undefined ? {} : { agents }),
+            ...(agentSource === undefined ? {} : { agentSource }),
             ...(clock === undefined ? {} : { clock }),
             ...(ids === undefined ? {} : { ids }),
           }),
@@ -62,6 +67,8 @@ export const runtimeModule = (options: RuntimeModuleOptions = {}): ContainerModu
           optional(LIVE_BUS),
           optional(REDACTOR),
           optional(AGENTS),
+          optional(AGENT_SOURCE),
+          optional(BLOB_STORE),
           optional(CLOCK),
           optional(IDS),
         ],
@@ -69,6 +76,7 @@ export const runtimeModule = (options: RuntimeModuleOptions = {}): ContainerModu
       .inSingletonScope()
       .onDeactivation(close);
     load.bind(SESSIONS).toResolvedValue((runtime) => runtime.sessions, [RUNTIME]);
+    load.bind(OUTSIDE_WORK).toResolvedValue((runtime) => runtime.work, [RUNTIME]);
     load.bind(SESSION_RECORDS).toResolvedValue((runtime) => runtime.records, [RUNTIME]);
   });
 

@@ -1,8 +1,11 @@
 import type { ServiceIdentifier } from "inversify";
 import type { Agent } from "../agent.ts";
+import type { AgentSource } from "../agent-source.ts";
+import type { BlobStore } from "../blob-store.ts";
 import type { Redactor } from "../dialect.ts";
 import type { SqliteDatabase } from "../internal/sqlite.ts";
 import type { LiveBus } from "../live-bus.ts";
+import type { OutsideWork } from "../outside-work.ts";
 import type { PostgresPool } from "../postgres/index.ts";
 import type { RedisClient, RedisSubscriber } from "../redis/index.ts";
 import type { Runtime } from "../runtime.ts";
@@ -23,6 +26,12 @@ export const WORK_QUEUE: ServiceIdentifier<WorkQueue> = token("@ashlar/runtime:W
 export const LIVE_BUS: ServiceIdentifier<LiveBus> = token("@ashlar/runtime:LiveBus");
 /** Optional: runs over every event before it is appended. */
 export const REDACTOR: ServiceIdentifier<Redactor> = token("@ashlar/runtime:Redactor");
+/** Optional: agents that can be changed while this runs, an `AgentCatalog`. */
+export const AGENT_SOURCE: ServiceIdentifier<AgentSource> = token("@ashlar/runtime:AgentSource");
+/** For outside workers: the runtime's `work`. */
+export const OUTSIDE_WORK: ServiceIdentifier<OutsideWork> = token("@ashlar/runtime:OutsideWork");
+/** Optional: large bodies lie here instead of in the log. */
+export const BLOB_STORE: ServiceIdentifier<BlobStore> = token("@ashlar/runtime:BlobStore");
 /** Optional: the agents that this process runs; more can be defined later. */
 export const AGENTS: ServiceIdentifier<readonly Agent[]> = token("@ashlar/runtime:Agents");
 /** A better-sqlite3 `Database`, bound by the root, which also closes it. */
