@@ -1,8 +1,11 @@
-import { readFileSync } from "node:fs";
 import Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "vitest";
 import { hostile } from "../../../../test/support/hostile.ts";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
+import { Controls } from "../fixtures/controls.ts";
+import { hostileSandboxSuite } from "../fixtures/hostile-sandbox-suite.ts";
+import { PlantedHost } from "../fixtures/planted-host.ts";
+import { sandboxProbes } from "../fixtures/sandbox-probes.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { SandboxBackend } from "../sandbox-backend.ts";
 import { sandboxConformance } from "../testing/sandbox-conformance.ts";
@@ -60,76 +63,29 @@ describeWith([parts.podman, parts.python], "container", () => {
     });
   });
 
+  describe("probe by probe", () => {
+    const host = new PlantedHost();
+    const controls = new Controls(host);
+    let inside: Sandbox;
+    beforeAll(async () => {
+      await host.start();
+      await controls.start();
+      inside = await backend.create(context);
+    });
+    afterAll(async () => {
+      await inside?.close();
+      await controls.stop();
+      host.stop();
+    });
+
+    hostileSandboxSuite({ hostile, backend: "container", probes: sandboxProbes(host), inside: () => inside, controls });
+  });
+
   test("a closed sandbox leaves no container behind", async () => {
     const before = (await podman.engine.listContainers({ all: true })).length;
     const sandbox = await backend.create(context);
     expect(await podman.engine.listContainers({ all: true })).toHaveLength(before + 1);
     await sandbox.close();
     expect(await podman.engine.listContainers({ all: true })).toHaveLength(before);
-  });
-
-  let shared: Promise<Sandbox> | undefined;
-  const say = async (code: string): Promise<string | undefined> => {
-    shared ??= backend.create(context, { limits: { processes: 24, memoryMiB: 128 } });
-    const sandbox = await shared;
-    const { results, error, status } = await sandbox.run(code, { timeoutMs: 10_000 });
-    return results[0]?.data["text/plain"] ?? error?.name ?? status;
-  };
-
-  for (const [name, control, unguarded, code, refused] of [
-    [
-      "a write to the image's own files",
-      "the workspace takes the same write",
-      "open('/workspace/x', 'w').write('x')",
-      "open('/usr/bin/x', 'w').write('x')",
-      /OSError|PermissionError/,
-    ],
-    [
-      "the engine's socket and the host's folders",
-      "the image's own folders are there",
-      "__import__('os').path.isdir('/usr/bin')",
-      "[p for p in ('/run/podman', '/var/run/docker.sock', '/work', '/root/.ssh') if __import__('os').path.exists(p)]",
-      /^\[\]$/,
-    ],
-    [
-      "a network device beside loopback",
-      "loopback is there",
-      "[n for _, n in __import__('socket').if_nameindex()].index('lo') >= 0",
-      "[n for _, n in __import__('socket').if_nameindex() if n != 'lo']",
-      /^\[\]$/,
-    ],
-    [
-      "capabilities, and a way to gain some",
-      "the file that says so can be read",
-      "'CapEff' in open('/proc/self/status').read()",
-      "[l.split()[1] for l in open('/proc/self/status') if l.startswith(('CapEff', 'CapBnd', 'NoNewPrivs'))]",
-      /^\['0{16}', '0{16}', '1'\]$/,
-    ],
-    [
-      "more processes than the limit",
-      "a few are started",
-      "len([__import__('subprocess').Popen(['sleep', '5']) for _ in range(4)])",
-      "len([__import__('subprocess').Popen(['sleep', '5']) for _ in range(200)])",
-      /BlockingIOError/,
-    ],
-  ] as const) {
-    hostile(name, {
-      ...{ backend: "container", control },
-      async unguarded() {
-        expect(await say(unguarded)).toMatch(/^(True|1|4)$/);
-      },
-      async guarded() {
-        expect(await say(code)).toMatch(refused);
-      },
-    });
-  }
-
-  hostile("the host's name and processes", {
-    ...{ backend: "container", control: "the host itself reads its own" },
-    unguarded: () => expect(readFileSync(`/proc/${process.pid}/cmdline`, "utf8")).not.toBe(""),
-    async guarded() {
-      expect(await say("max(int(p) for p in __import__('os').listdir('/proc') if p.isdigit()) < 50")).toBe("True");
-      expect(await say("open('/proc/sys/kernel/hostname').read().strip()")).toBe("'sandbox'");
-    },
   });
 });

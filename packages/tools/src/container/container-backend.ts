@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Writable } from "node:stream";
 import { cgroupLimits } from "../bubblewrap/cgroups.ts";
+import { seccompFilter } from "../bubblewrap/seccomp.ts";
 import type { Capabilities } from "../capabilities.ts";
 import { type CallContext, type Clock, type IdSource, systemClock, systemIds } from "../dialect.ts";
 import { ToolsError } from "../errors.ts";
@@ -43,6 +44,22 @@ while b[-${MARKER_BYTES * 2}:]!=m:
  b+=c
 `;
 
+/** Where the kernel shows the machine itself; engines leave most of it readable. */
+const COVERED = [
+  ...[
+    "asound",
+    "acpi",
+    "interrupts",
+    "kcore",
+    "keys",
+    "latency_stats",
+    "timer_list",
+    "timer_stats",
+    "sched_debug",
+    "scsi",
+  ].map((name) => `/proc/${name}`),
+  ...["block", "bus", "class", "dev", "devices", "firmware", "fs", "kernel", "module"].map((name) => `/sys/${name}`),
+];
 const ANSWER_MS = 60_000;
 
 /** Docker's API sets no time for an answer. */
@@ -101,6 +118,7 @@ export class ContainerBackend implements SandboxBackend {
     const sandbox = await GuestSandbox.start({
       ...{ id, context, spec, capabilities, node: this.#deps.node, workspaces: this.#deps.workspaces },
       launch: await this.#launch(id, spec),
+      filter: seccompFilter(process.arch),
       clock: this.#deps.clock ?? systemClock,
     });
     this.#sandboxes.add(sandbox);
@@ -110,11 +128,12 @@ export class ContainerBackend implements SandboxBackend {
 
   async #launch(id: string, spec: SandboxSpec): Promise<Launch> {
     const marker = randomBytes(MARKER_BYTES).toString("hex");
-    const container = await answer(this.#deps.engine.createContainer(this.#options(id, spec, marker))).catch(
-      (error: unknown) => {
-        throw new ToolsError("TOOLS_BACKEND_FAILED", "The engine made no container: see the cause.", { cause: error });
-      },
-    );
+    const made = this.#podman().then((podman) => {
+      return this.#deps.engine.createContainer(this.#options(id, spec, marker, podman));
+    });
+    const container = await answer(made).catch((error: unknown) => {
+      throw new ToolsError("TOOLS_BACKEND_FAILED", "The engine made no container: see the cause.", { cause: error });
+    });
     const remove = () => answer(container.remove({ force: true })).catch(() => {});
     try {
       const all = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
@@ -148,7 +167,12 @@ export class ContainerBackend implements SandboxBackend {
     }
   }
 
-  #options(id: string, spec: SandboxSpec, marker: string): Record<string, unknown> {
+  async #podman(): Promise<boolean> {
+    const { Components = [] } = await this.#deps.engine.version();
+    return Components.some(({ Name }) => Name.startsWith("Podman"));
+  }
+
+  #options(id: string, spec: SandboxSpec, marker: string, podman: boolean): Record<string, unknown> {
     const limits = cgroupLimits(spec.limits);
     const disk = (spec.limits?.diskMiB ?? 256) * 1024 * 1024;
     const memory = (share: number) => `rw,nosuid,nodev,mode=1777,size=${Math.floor(disk * share)}`;
@@ -169,7 +193,9 @@ export class ContainerBackend implements SandboxBackend {
         ReadonlyRootfs: true,
         Init: false,
         CapDrop: ["ALL"],
-        SecurityOpt: ["no-new-privileges"],
+        // Docker takes the list, Podman the option; each ignores or refuses the other's.
+        MaskedPaths: COVERED,
+        SecurityOpt: ["no-new-privileges", ...(podman ? [`mask=${COVERED.join(":")}`] : [])],
         Tmpfs: { "/workspace": memory(0.75), "/tmp": memory(0.25) },
         ShmSize: 1024 * 1024,
         Memory: limits.memoryBytes,

@@ -1,5 +1,6 @@
 /** The calls this backend sends; a dockerode `Docker` has them, over Docker's API or Podman's API service. */
 export interface ContainerEngine {
+  version(): Promise<{ readonly Components?: readonly { readonly Name: string }[] }>;
   createContainer(options: Record<string, unknown>): Promise<EngineContainer>;
 }
 

@@ -37,6 +37,8 @@ export interface GuestSandboxDeps {
   readonly workspaces?: Workspaces | undefined;
   /** From `compile` of a sandbox with the same interpreter in which nothing but our own code ran. */
   readonly compiled?: Buffer | undefined;
+  /** For the guest to take on itself and all that it starts, where the boundary has none of its own. */
+  readonly filter?: Buffer | undefined;
   readonly egress?:
     | {
         readonly link: EgressLink;
@@ -120,6 +122,7 @@ export class GuestSandbox implements Sandbox {
         },
         kernels: kernels(deps.node),
         preload: deps.spec.preload ?? [],
+        filter: deps.filter?.toString("hex") ?? "",
         ...(deps.egress === undefined ? {} : { forward: { port: FORWARD_PORT, socket: deps.egress.socketInside } }),
       }).result;
       answered();

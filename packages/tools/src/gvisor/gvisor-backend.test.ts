@@ -1,10 +1,6 @@
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { hostile } from "../../../../test/support/hostile.ts";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
 import type { CallContext } from "../dialect.ts";
 import type { Sandbox } from "../sandbox.ts";
@@ -74,65 +70,4 @@ describeWith([parts.gvisor, parts.python], "gvisor", () => {
       await expect(backend.create(context, { mounts })).rejects.toMatchObject({ code: "TOOLS_INVALID" });
     }
   });
-
-  hostile("a secret in a file of the host", {
-    backend: "gvisor",
-    control: "the host reads it",
-    unguarded: () => canary(async (path) => expect(readFileSync(path, "utf8")).toBe("secret")),
-    guarded: () =>
-      canary((path) =>
-        within({}, async (sandbox) => {
-          const tried = await sandbox.exec(["/bin/sh", "-c", `cat ${path} /etc/shadow /proc/1/root${path}`]);
-          expect(tried.stdout).toBe("");
-          expect(tried.exitCode).not.toBe(0);
-        }),
-      ),
-  });
-
-  hostile("a server on the host's loopback", {
-    backend: "gvisor",
-    control: "the host reaches it",
-    unguarded: () => listening(connects, 1),
-    guarded: () =>
-      listening(
-        (port) =>
-          within({}, async (sandbox) => {
-            const code = `import socket\nsocket.create_connection(("127.0.0.1", ${port}), 2)`;
-            expect((await sandbox.run(code)).status).toBe("error");
-          }),
-        0,
-      ),
-  });
-
-  async function connects(port: number): Promise<void> {
-    const socket = connect(port, "127.0.0.1");
-    socket.resume();
-    await once(socket, "close");
-  }
-
-  async function canary(body: (path: string) => Promise<unknown>): Promise<void> {
-    const folder = mkdtempSync(join(tmpdir(), "canary-"));
-    const path = join(folder, "canary");
-    writeFileSync(path, "secret");
-    try {
-      await body(path);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  }
-
-  async function listening(body: (port: number) => Promise<unknown>, times: number): Promise<void> {
-    let reached = 0;
-    const server = createServer((socket) => {
-      reached += 1;
-      socket.destroy();
-    }).listen(0, "127.0.0.1");
-    await once(server, "listening");
-    try {
-      await body((server.address() as AddressInfo).port);
-      expect(reached).toBe(times);
-    } finally {
-      server.close();
-    }
-  }
 });
