@@ -32,6 +32,7 @@ export interface GvisorBackendDeps {
 
 /** For `runsc` itself: one that hangs counts as one that does not work. */
 const ANSWER_MS = 10_000;
+const KERNEL_THREADS = 256;
 
 /** A second kernel in user space: system calls of what runs inside are served by gVisor's `runsc`, without network. */
 export class GvisorBackend implements SandboxBackend {
@@ -100,7 +101,9 @@ export class GvisorBackend implements SandboxBackend {
     writeBundle(folder, { python: this.#python, node: this.#node, spec });
     const state = join(folder, "state");
     mkdirSync(state);
-    const group = this.#cgroups?.create(id, cgroupLimits(spec.limits));
+    const { processes, ...limits } = cgroupLimits(spec.limits);
+    // The threads of the second kernel count too, and it does not outlive a refusal.
+    const group = this.#cgroups?.create(id, { ...limits, processes: processes * 2 + KERNEL_THREADS });
     const joins = (group?.join ?? []).map((list) => `echo $$ > ${list} || exit 125;`).join(" ");
     const flags = ["--root", state, "--network=none", `--platform=${this.#platform}`, "--ignore-cgroups"];
     const child = spawn(
@@ -195,6 +198,11 @@ export class GvisorBackend implements SandboxBackend {
     const notes = ["No network, and no way out through a proxy: this runsc passes no sockets of the host."];
     if (this.#platform === "ptrace")
       notes.push("System calls are caught with ptrace: a newer runsc (systrap) is faster.");
+    if (this.#cgroups !== undefined) {
+      notes.push(
+        "Processes are counted together with the second kernel's own threads: over the limit the sandbox ends.",
+      );
+    }
     if (this.#cgroups === undefined) notes.push("No writable control groups: memory, processes and CPU are not held.");
     if (this.#node === undefined) notes.push("No JavaScript: no Node that the user inside can read.");
     return {
@@ -210,7 +218,7 @@ export class GvisorBackend implements SandboxBackend {
       userNamespaces: false,
       network: ["none"],
       limits: {
-        ...{ memory: kept, cpus: kept, processes: kept },
+        ...{ memory: kept, cpus: kept, processes: this.#cgroups === undefined ? "none" : "degraded" },
         ...{ disk: "enforced", wallTime: "enforced", output: "enforced" },
       },
       notes,
