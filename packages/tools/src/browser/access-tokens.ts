@@ -36,13 +36,16 @@ export class AccessTokens {
     return token;
   }
 
-  /** `undefined` for a token that is not known, has expired, or is for something else. A `drive` token is spent. */
+  /** `undefined` for a token that is not known, has expired, or is for something else. */
   check(token: string, subject: string, scopes: readonly AccessScope[]): AccessGrant | undefined {
-    const key = digest(token);
-    const grant = this.#grants.get(key);
+    const grant = this.#grants.get(digest(token));
     if (grant === undefined || grant.subject !== subject || !scopes.includes(grant.scope)) return undefined;
-    if (grant.scope === "drive" || grant.expiresAt <= this.#clock.now()) this.#grants.delete(key);
     return grant.expiresAt <= this.#clock.now() ? undefined : grant;
+  }
+
+  /** The token is good for nothing any more. */
+  spend(token: string): void {
+    this.#grants.delete(digest(token));
   }
 
   /** Takes back every token for a session or a recording. */

@@ -43,16 +43,18 @@ export class BrowserPage {
   title = "";
   crashed = false;
   dialog: PageDialog | undefined;
+  readonly closed: Promise<void>;
   readonly #deps: BrowserPageDeps;
   readonly #frames = new Map<string, string>();
   readonly #requests = new Map<string, { readonly method: string; readonly url: string }>();
   #loading = false;
   #loaded = Promise.withResolvers<void>();
   #blocked = Promise.withResolvers<string>();
-  #closed = false;
+  readonly #gone = Promise.withResolvers<void>();
 
   constructor(deps: BrowserPageDeps) {
     this.#deps = deps;
+    this.closed = this.#gone.promise;
     this.id = deps.targetId;
     this.frame = this.#frameOf(deps.sessionId);
     this.input = new PageInput((method, params) => this.send(method, params));
@@ -128,9 +130,10 @@ export class BrowserPage {
   }
 
   gone(): void {
-    this.#closed = true;
+    this.#gone.resolve();
     this.#deps.pipe.forget(this.#deps.sessionId);
     for (const session of this.#frames.values()) this.#deps.pipe.forget(session);
+    this.dialog = undefined;
     this.#blocked.resolve("The page was closed.");
     this.#loaded.resolve();
   }
@@ -204,7 +207,7 @@ export class BrowserPage {
       this.#deps.onChange();
       const { dialog } = this;
       void this.#deps.clock.sleep(this.#deps.dialogMs).then(() => {
-        if (this.dialog === dialog && !this.#closed) return this.answerDialog(type === "beforeunload").catch(() => {});
+        if (this.dialog === dialog) return this.answerDialog(type === "beforeunload").catch(() => {});
       });
     },
     "Page.javascriptDialogClosed": ({ result }: { readonly result: boolean }) => {

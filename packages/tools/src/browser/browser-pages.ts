@@ -84,9 +84,11 @@ export class BrowserPages {
     return page;
   }
 
+  /** Resolves when the page is gone and another is in front. */
   async close(id: string): Promise<void> {
-    this.get(id);
+    const page = this.get(id);
     await this.#deps.pipe.send("Target.closeTarget", { targetId: id });
+    await Promise.race([page.closed, this.#deps.pipe.closed]);
   }
 
   #created({ targetId, type, url, title }: TargetInfo): void {

@@ -27,6 +27,7 @@ export interface AccessOptions {
 const MINUTE_MS = 60_000;
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 const MAX_VIEWERS = 20;
+const LEAVING_MS = 500;
 const TYPES = {
   html: "text/html; charset=utf-8",
   js: "text/javascript; charset=utf-8",
@@ -54,7 +55,7 @@ export class BrowserServer implements AsyncDisposable {
   readonly #tokens: AccessTokens;
   readonly #base: string;
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
-  readonly #driven = new Set<string>();
+  readonly #driven = new Map<string, Promise<void>>();
   readonly #viewers = new Map<string, number>();
   readonly #recorded = new Map<string, Principal>();
   #server: Server | undefined;
@@ -134,13 +135,15 @@ export class BrowserServer implements AsyncDisposable {
     if (kind === "cdp") {
       // A web page that got hold of a token must not be able to use it.
       if (request.headers.origin !== undefined) return refuse("403 Forbidden");
-      if (session !== undefined && this.#driven.has(id)) return refuse("409 Conflict");
       const token = bearer(request) ?? route.query.get("token") ?? "";
-      if (session === undefined || this.#tokens.check(token, id, ["drive"]) === undefined) {
-        return refuse("401 Unauthorized");
-      }
-      this.#driven.add(id);
-      this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#drive(session, opened));
+      const allowed = (): boolean => this.#tokens.check(token, id, ["drive"]) !== undefined;
+      if (session === undefined || !allowed()) return refuse("401 Unauthorized");
+      void this.#vacant(id).then((vacant) => {
+        if (!vacant) return refuse("409 Conflict");
+        if (!allowed()) return refuse("401 Unauthorized");
+        this.#tokens.spend(token);
+        this.#drive(session, request, socket, head);
+      });
       return true;
     }
     if (kind !== "live") return refuse("404 Not Found");
@@ -183,16 +186,29 @@ export class BrowserServer implements AsyncDisposable {
     await this.close();
   }
 
-  #drive(session: BrowserSession, socket: WebSocket): void {
-    const end = (): void => void this.#driven.delete(session.id);
-    socket.on("error", () => socket.terminate());
-    DriverLink.open(session, socket).then(
-      (link) => link.closed.then(end),
-      () => {
-        end();
-        socket.close(1011, "The browser has ended.");
-      },
-    );
+  /** Whether nobody drives; one who is just leaving is given a moment to be gone. */
+  async #vacant(id: string): Promise<boolean> {
+    const leaving = this.#driven.get(id);
+    if (leaving === undefined) return true;
+    const enough = new AbortController();
+    const late = this.#clock.sleep(LEAVING_MS, { signal: enough.signal }).catch(() => {});
+    await Promise.race([leaving, late]);
+    enough.abort();
+    return !this.#driven.has(id);
+  }
+
+  #drive(session: BrowserSession, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const left = Promise.withResolvers<void>();
+    this.#driven.set(session.id, left.promise);
+    const end = (): void => {
+      this.#driven.delete(session.id);
+      left.resolve();
+    };
+    socket.once("close", end);
+    this.#sockets.handleUpgrade(request, socket, head, (opened) => {
+      opened.on("error", () => opened.terminate());
+      DriverLink.open(session, opened).catch(() => opened.close(1011, "The browser has ended."));
+    });
   }
 
   #view(session: BrowserSession, socket: WebSocket, grant: AccessGrant): void {

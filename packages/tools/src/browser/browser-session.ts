@@ -13,7 +13,7 @@ import { DOWNLOADS, type Download, Downloads } from "./downloads.ts";
 import { callOn, gone, pointOf } from "./element.ts";
 import { webAddress } from "./page-address.ts";
 import type { MouseButton, PageInput, Point } from "./page-input.ts";
-import { type ElementHandle, takeSnapshot } from "./page-snapshot.ts";
+import { type ElementHandle, type NamedElement, takeSnapshot } from "./page-snapshot.ts";
 import { Screencast } from "./screencast.ts";
 
 export interface ActOptions {
@@ -63,7 +63,7 @@ export class BrowserSession implements AsyncDisposable {
   readonly #deps: BrowserSessionDeps;
   readonly #downloads: Downloads;
   readonly #changes = new Set<() => void>();
-  #elements: ReadonlyMap<string, ElementHandle> = new Map();
+  #elements: ReadonlyMap<string, NamedElement> = new Map();
   #queue: Promise<unknown> = Promise.resolve();
   #dead: ToolsError | undefined;
   #closing: Promise<void> | undefined;
@@ -288,7 +288,8 @@ export class BrowserSession implements AsyncDisposable {
     options: ActOptions,
     body: (page: BrowserPage, element: ElementHandle) => Promise<void>,
   ): Promise<void> {
-    return this.#act(name, reference, options, async (page) => {
+    const named = (): string => this.#elements.get(reference)?.label ?? reference.slice(0, 20);
+    return this.#act(name, named, options, async (page) => {
       const element = this.#elements.get(reference);
       if (element === undefined) throw gone(`${reference.slice(0, 20)} is not known`);
       await body(page, element);
@@ -299,7 +300,7 @@ export class BrowserSession implements AsyncDisposable {
   /** A dialog that opens meanwhile ends an action well: it is what the action led to. */
   #act<Result>(
     name: string,
-    detail: string,
+    detail: string | (() => string),
     options: ActOptions,
     body: (page: BrowserPage) => Promise<Result>,
   ): Promise<Result> {
@@ -316,12 +317,17 @@ export class BrowserSession implements AsyncDisposable {
   }
 
   /** One at a time, in order; who gives up while waiting hears of it at once, and the turn passes by. */
-  #alone<Result>(name: string, detail: string, { signal }: ActOptions, body: () => Promise<Result>): Promise<Result> {
+  #alone<Result>(
+    name: string,
+    detail: string | (() => string),
+    { signal }: ActOptions,
+    body: () => Promise<Result>,
+  ): Promise<Result> {
     const turn = this.#queue.then(async () => {
       await this.control.free(signal);
       signal?.throwIfAborted();
       if (this.#dead !== undefined) throw this.#dead;
-      this.events.emit({ kind: "action", by: "agent", name, detail });
+      this.events.emit({ kind: "action", by: "agent", name, detail: typeof detail === "string" ? detail : detail() });
       return await body();
     });
     this.#queue = turn.catch(() => {});

@@ -29,6 +29,8 @@ export interface BrowsersDeps {
   readonly redact?: (event: BrowserEvent) => BrowserEvent;
   readonly clock?: Clock;
   readonly ids?: IdSource;
+  /** Called when a session is open: to hand out a link to its live view. */
+  onOpen?(session: BrowserSession): void;
 }
 
 const START_MS = 30_000;
@@ -60,7 +62,9 @@ export class Browsers implements AsyncDisposable {
     if (!report.ok) {
       throw new ToolsError("TOOLS_ISOLATION_UNAVAILABLE", `${report.backend}: ${report.reason} ${report.remedy}`);
     }
-    return await this.#open(context, spec);
+    const session = await this.#open(context, spec);
+    this.#deps.onOpen?.(session);
+    return session;
   }
 
   get(id: string): BrowserSession | undefined {

@@ -37,8 +37,9 @@ export class ControlLease {
       throw new ToolsError("TOOLS_CONTROL_HELD", `${this.#holder.by} is in control: wait, or ask for it.`);
     }
     const now = this.#clock.now();
-    if (this.#holder === undefined) this.#free = Promise.withResolvers();
-    this.#holder = { by, since: this.#holder?.since ?? now, expiresAt: now + leaseMs };
+    const before = this.#holder;
+    if (before === undefined) this.#free = Promise.withResolvers();
+    this.#holder = { by, since: before?.since ?? now, expiresAt: now + leaseMs };
     this.#timer?.abort();
     const timer = new AbortController();
     this.#timer = timer;
@@ -46,7 +47,7 @@ export class ControlLease {
       () => this.#end(),
       () => {},
     );
-    this.#tell();
+    if (before === undefined) this.#tell();
     return this.#holder;
   }
 
@@ -70,6 +71,7 @@ export class ControlLease {
     }
   }
 
+  /** Called when somebody takes it and when it is free again, not when it is renewed. */
   onChange(listener: (holder: ControlHolder | undefined) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -131,6 +131,7 @@ describeWith([parts.bubblewrap, parts.chromium], "hostile pages", () => {
 
   hostile("a page that opens window after window", {
     control: "plain Chromium opens more than sixteen, and goes on",
+    timeoutMs: 90_000,
     unguarded: () =>
       inPlain(async (page) => {
         await page.goto(`${site.origin}/windows`);
@@ -158,6 +159,7 @@ describeWith([parts.bubblewrap, parts.chromium], "hostile pages", () => {
 
   hostile("a page that allocates until it dies", {
     control: "plain Chromium gives it all it asks for, past the limit of the session",
+    timeoutMs: 90_000,
     unguarded: () =>
       inPlain(async (page) => {
         await page.goto(`${site.origin}/memory`);
@@ -178,6 +180,7 @@ describeWith([parts.bubblewrap, parts.chromium], "hostile pages", () => {
 
   hostile("a page that downloads endlessly", {
     control: "plain Chromium has taken four times the limit of the session and goes on",
+    timeoutMs: 90_000,
     unguarded: () =>
       inPlain(async (page) => {
         const cdp = await page.context().newCDPSession(page);

@@ -14,11 +14,16 @@ export interface ElementHandle {
   readonly backendNodeId: number;
 }
 
+/** An element as the snapshot named it. */
+export interface NamedElement extends ElementHandle {
+  readonly label: string;
+}
+
 export interface PageSnapshot {
   /** One line per element, indented: `- button "Send" [ref=e3]`. Names are the page's words: never instructions. */
   readonly text: string;
   /** What the references mean until the next snapshot. */
-  readonly elements: ReadonlyMap<string, ElementHandle>;
+  readonly elements: ReadonlyMap<string, NamedElement>;
 }
 
 interface AxValue {
@@ -58,7 +63,7 @@ const STATES = ["checked", "pressed", "selected", "expanded", "disabled", "requi
 
 /** The accessibility trees of a page and its frames as text, with references to what can be acted on. */
 export async function takeSnapshot(page: PageFrame): Promise<PageSnapshot> {
-  const elements = new Map<string, ElementHandle>();
+  const elements = new Map<string, NamedElement>();
   const lines: string[] = [];
   let characters = 0;
   let frames = 0;
@@ -95,7 +100,9 @@ export async function takeSnapshot(page: PageFrame): Promise<PageSnapshot> {
       }
       if (!silent && role !== "") {
         const reference = acts && !root ? `e${elements.size + 1}` : undefined;
-        if (reference !== undefined && handle !== undefined) elements.set(reference, handle);
+        if (reference !== undefined && handle !== undefined) {
+          elements.set(reference, { ...handle, label: `${role} ${quoted(name.slice(0, 60))}` });
+        }
         const value =
           at.value?.value === undefined || at.value.value === "" ? "" : `: ${quoted(String(at.value.value))}`;
         const marks = STATES.flatMap((state) => mark(state, states.get(state)));

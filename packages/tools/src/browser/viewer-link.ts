@@ -74,7 +74,7 @@ export class ViewerLink {
   }
 
   #event(event: BrowserEvent): void {
-    if (event.kind === "network" || event.kind === "control") return;
+    if (event.kind === "network") return;
     this.#say({ type: "event", event });
   }
 

@@ -1,5 +1,5 @@
 /** A line of the activity list. Whatever came from a page is set as text, never as markup. */
-export function describe(event) {
+function describe(event) {
   switch (event.kind) {
     case "action":
       return { by: event.by, text: [event.name.replaceAll("_", " "), event.detail].filter(Boolean).join(" ") };
@@ -27,17 +27,27 @@ export function describe(event) {
   }
 }
 
-export function line(event, atMs) {
-  const { by, text, bad } = describe(event);
+/** Whether it is worth a line: what an agent only looks at is not, and every request is too much. */
+export const isShown = ({ kind, name }) => kind !== "network" && !(kind === "action" && name === "snapshot");
+
+const isTyping = ({ kind, by, name }) => kind === "action" && by === "person" && (name === "key" || name === "text");
+
+/** Adds a line; keys that follow each other are one thing that a person did. Returns the line. */
+export function add(list, event, atMs) {
+  const last = list.lastElementChild;
+  if (isTyping(event) && last?.dataset.typing !== undefined) return last;
+  const { by, text, bad } = isTyping(event) ? { by: "person", text: "typed" } : describe(event);
   const item = document.createElement("li");
   item.dataset.kind = event.kind;
   if (by !== undefined) item.dataset.by = by;
   if (bad) item.dataset.bad = "";
+  if (isTyping(event)) item.dataset.typing = "";
   const time = document.createElement("time");
   time.textContent = clock(atMs);
   const words = document.createElement("span");
   words.textContent = text;
   item.append(time, words);
+  list.append(item);
   return item;
 }
 

@@ -1,4 +1,4 @@
-import { line } from "./activity.js";
+import { add, isShown } from "./activity.js";
 
 const byId = (id) => document.getElementById(id);
 const [screen, take, status, activity, dialog, note] = ["screen", "take", "status", "activity", "dialog", "note"].map(
@@ -94,15 +94,8 @@ function ask(question) {
 }
 
 function log(event) {
-  const last = activity.lastElementChild;
-  // A word that is typed is one thing a person did.
-  if (event.kind === "action" && event.name === "key" && last?.dataset.key !== undefined) return;
-  const item = line(event, Date.now() - started);
-  if (event.kind === "action" && event.name === "key") {
-    item.dataset.key = "";
-    item.lastElementChild.textContent = "typed";
-  }
-  activity.append(item);
+  if (!isShown(event)) return;
+  add(activity, event, Date.now() - started);
   while (activity.childElementCount > KEPT) activity.firstElementChild.remove();
   activity.scrollTop = activity.scrollHeight;
 }
@@ -119,7 +112,7 @@ function tell(text) {
 
 take.addEventListener("click", () => {
   say({ type: mine() ? "give_back" : "take" });
-  screen.focus();
+  keys.focus();
 });
 setInterval(() => mine() && document.visibilityState === "visible" && say({ type: "take" }), RENEW_MS);
 for (const button of document.querySelectorAll("[data-go]")) {
@@ -145,7 +138,8 @@ function mouse(kind, event, more = {}) {
 }
 
 screen.addEventListener("pointerdown", (event) => {
-  screen.focus();
+  event.preventDefault();
+  keys.focus({ preventScroll: true });
   screen.setPointerCapture(event.pointerId);
   mouse("down", event, { button: BUTTONS[event.button] ?? "left", clickCount: clicks(event) });
 });
@@ -177,19 +171,22 @@ function clicks({ timeStamp }) {
 }
 
 for (const kind of ["down", "up"]) {
-  screen.addEventListener(`key${kind}`, (event) => {
+  keys.addEventListener(`key${kind}`, (event) => {
     if (!mine() || event.isComposing) return;
-    // Pasting comes as text of its own.
+    // What an input method makes, and what is pasted, comes as text of its own.
+    if ([...event.key].length === 1 && event.key.charCodeAt(0) > 126) return;
+    if (["Process", "Dead", "Unidentified", "AltGraph"].includes(event.key)) return;
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "v") return;
     event.preventDefault();
-    if ([...event.key].length === 1 && event.key.charCodeAt(0) > 126) {
-      if (kind === "down") say({ type: "text", text: event.key });
-      return;
-    }
     say({ type: "key", event: kind, key: event.key, modifiers: modifiers(event) });
   });
 }
-document.addEventListener("paste", (event) => {
-  const text = event.clipboardData?.getData("text/plain");
-  if (mine() && text && document.activeElement === screen) say({ type: "text", text });
+keys.addEventListener("input", (event) => {
+  if (event.isComposing) return;
+  if (mine() && keys.value !== "") say({ type: "text", text: keys.value });
+  keys.value = "";
+});
+keys.addEventListener("compositionend", () => {
+  if (mine() && keys.value !== "") say({ type: "text", text: keys.value });
+  keys.value = "";
 });

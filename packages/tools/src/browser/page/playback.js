@@ -1,4 +1,4 @@
-import { clock, line } from "./activity.js";
+import { add, clock, isShown } from "./activity.js";
 
 const byId = (id) => document.getElementById(id);
 const [screen, play, at, status, activity, marks] = ["screen", "play", "at", "status", "activity", "marks"].map(byId);
@@ -27,16 +27,14 @@ else status.textContent = answer.status === 401 ? "No access: ask for another li
 
 function begin(entries) {
   frames = entries.filter((entry) => entry.frame !== undefined);
-  events = entries.filter((entry) => entry.event !== undefined && entry.event.kind !== "network");
+  events = entries.filter((entry) => entry.event !== undefined && isShown(entry.event));
   lengthMs = Math.max(1, entries.at(-1)?.atMs ?? 1);
   at.max = String(lengthMs);
-  activity.replaceChildren(
-    ...events.map(({ event, atMs }) => {
-      const item = line(event, atMs);
-      item.addEventListener("click", () => seek(atMs));
-      return item;
-    }),
-  );
+  activity.replaceChildren();
+  for (const entry of events) {
+    entry.item = add(activity, entry.event, entry.atMs);
+    entry.item.addEventListener("click", () => seek(entry.atMs));
+  }
   for (const { event, atMs } of events) {
     if (event.kind !== "action") continue;
     const mark = document.createElement("i");
@@ -55,8 +53,9 @@ function seek(ms) {
   byId("time").textContent = `${clock(nowMs)} / ${clock(lengthMs)}`;
   const last = (list) => list.findLastIndex((entry) => entry.atMs <= nowMs);
   const current = last(events);
-  for (const [index, item] of [...activity.children].entries()) item.toggleAttribute("aria-current", index === current);
-  activity.children[current]?.scrollIntoView({ block: "nearest" });
+  activity.querySelector("[aria-current]")?.removeAttribute("aria-current");
+  events[current]?.item.setAttribute("aria-current", "true");
+  events[current]?.item.scrollIntoView({ block: "nearest" });
   const holder = events.slice(0, current + 1).findLast(({ event }) => event.kind === "control")?.event.holder;
   document.body.dataset.holder = holder === undefined ? "agent" : "person";
   const address = events.slice(0, current + 1).findLast(({ event }) => event.kind === "navigation");
