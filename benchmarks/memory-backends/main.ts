@@ -1,11 +1,13 @@
 /** The same corpus and queries on every backend: the top 50 must be identical; times are beside the point but shown. */
 import { isDeepStrictEqual } from "node:util";
 import { InMemoryMemoryStore, Memory, type MemoryStore } from "@ashlar/memory";
+import { PostgresMemoryStore } from "@ashlar/memory/postgres";
 import { RedisMemoryStore } from "@ashlar/memory/redis";
 import { SqliteMemoryStore } from "@ashlar/memory/sqlite";
 import { ManualClock, SequentialIds } from "@ashlar/memory/testing";
 import Database from "better-sqlite3";
 import { Redis } from "ioredis";
+import { startPostgres } from "../../test/support/postgres.ts";
 import { startRedis } from "../../test/support/redis.ts";
 import { report, round, spread } from "../support/measure.ts";
 import { randomText } from "../support/random-text.ts";
@@ -13,10 +15,13 @@ import { randomText } from "../support/random-text.ts";
 const EVENTS = Number(process.argv[2] ?? 2_000);
 const server = await startRedis();
 const client = new Redis(server.path);
+const postgres = await startPostgres();
+const pool = await postgres.pool("bench", { max: 4 });
 const stores: Record<string, MemoryStore> = {
   "in-memory": new InMemoryMemoryStore(),
   sqlite: new SqliteMemoryStore({ database: new Database(":memory:") }),
   redis: new RedisMemoryStore({ client }),
+  postgres: new PostgresMemoryStore({ pool }),
 };
 const context = { principal: { tenant: "bench" } };
 const answers: Record<string, unknown> = {};
@@ -49,6 +54,8 @@ for (const [name, store] of Object.entries(stores)) {
 }
 client.disconnect();
 await server.stop();
+await pool.end();
+await postgres.stop();
 
 const identicalTop50 = Object.values(answers).every((each) => isDeepStrictEqual(each, answers["in-memory"]));
 report(

@@ -1,4 +1,7 @@
-/** Evidence recall of turns on LoCoMo (Maharana et al., ACL 2024): one default configuration, no embedder. */
+/**
+ * Evidence recall of turns on LoCoMo (Maharana et al., ACL 2024): one default configuration, no embedder. Beside it, on
+ * made-up facts that were superseded once or twice: how often the present one is found, and an old one taken for it.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import { InMemoryMemoryStore, Memory } from "@ashlar/memory";
 import { report, round } from "../support/measure.ts";
@@ -62,6 +65,39 @@ for (const { sample_id, conversation, qa } of JSON.parse(readFileSync(path, "utf
   }
 }
 
+const updates = await updatedFacts();
+
+async function updatedFacts(): Promise<{ updatedInTop10: number; supersededReturned: number }> {
+  const cities = ["Oslo", "Rome", "Bern", "Lima", "Kyoto", "Accra", "Quito", "Turin"];
+  const people = Array.from({ length: 300 }, (_, index) => `Person${index.toString(36)}`);
+  const asked = ["Where does NAME live now?", "What city is NAME's home?", "NAME lives where?"];
+  const current = new Map<string, string>();
+  const ended = new Set<string>();
+  for (const [index, name] of people.entries()) {
+    const city = (step: number) => cities[(index * 5 + step * 3) % cities.length];
+    const fact = (step: number) => ({
+      text: `${name} lives in ${city(step)}, the city that is home.`,
+      subject: "home",
+    });
+    let { id } = await memory.records.create(context, "updates", fact(0));
+    await memory.records.create(context, "updates", { text: `${name} likes the city of ${city(7)} and went there.` });
+    for (let step = 1; step <= 1 + (index % 2); step++) {
+      ended.add(id);
+      ({ id } = await memory.records.supersede(context, "updates", id, fact(step)));
+    }
+    current.set(name, id);
+  }
+  let found = 0;
+  let supersededReturned = 0;
+  for (const [index, name] of people.entries()) {
+    const text = (asked[index % asked.length] ?? "").replace("NAME", name);
+    const ids = (await memory.search(context, "updates", { text, topK: 10 })).map(({ id }) => id);
+    if (ids.includes(current.get(name) ?? "")) found += 1;
+    supersededReturned += ids.filter((id) => ended.has(id)).length;
+  }
+  return { updatedInTop10: round(found / people.length), supersededReturned };
+}
+
 /** `D1:3; D2:4`, `D:1:3` and `D1: 3` are all found in the data. */
 function repaired(evidence: readonly string[]): string[] {
   const found = evidence.flatMap((each) => [...each.matchAll(/D?:?\s*(\d+)\s*:\s*(\d+)/g)]);
@@ -89,5 +125,6 @@ report("memory-recall", rows, {
   recallAt10: overall?.recallAt10,
   recallAt20: overall?.recallAt20,
   mrr: overall?.mrr,
+  ...updates,
   byCategory: Object.fromEntries(rows.map(({ category, recallAt10, mrr }) => [category, { recallAt10, mrr }])),
 });

@@ -134,10 +134,13 @@ function bare(database: Database.Database, batches: readonly Batch[]): void {
     "INSERT INTO memory_counters VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
   );
   const post = database.prepare("INSERT OR REPLACE INTO memory_postings VALUES (1, ?, ?, ?, ?)");
+  const touch = database.prepare("UPDATE memory_scopes SET version = version + 1 WHERE id = 1");
+  database.exec("INSERT INTO memory_scopes VALUES (1, 't', 'm', 0)");
   const write = database.transaction((batch: Batch) => {
     for (const { key, value } of batch.put ?? []) put.run(key, value);
     for (const { counter, by } of batch.add ?? []) add.run(counter, by);
     for (const { term, document, frequency, length } of batch.post ?? []) post.run(term, document, frequency, length);
+    touch.run();
   });
   for (const batch of batches) write.immediate(batch);
 }
