@@ -3,7 +3,7 @@ import type { MemoryDefinition, NewDefinition } from "./definition.ts";
 import type { CallContext, Clock, Page } from "./dialect.ts";
 import { MemoryError } from "./errors.ts";
 import { keys } from "./internal/keys.ts";
-import { parse, parseLimit, scopeOf } from "./internal/parse.ts";
+import { parse, scopeOf } from "./internal/parse.ts";
 import type { Transactions } from "./internal/transactions.ts";
 import type { MemoryStore } from "./memory-store.ts";
 
@@ -22,6 +22,13 @@ const newDefinition = z.strictObject({
   embedder: name.exactOptional(),
 });
 
+const versionNumber = z.int().min(1);
+const listed = z.strictObject({
+  limit: z.int().min(1).max(1_000).exactOptional(),
+  cursor: z.string().max(256).exactOptional(),
+});
+const precondition = z.strictObject({ ifVersion: z.int().min(0).exactOptional() });
+
 /** What each memory is set up to do, kept with it; each change a version that stays. */
 export class Definitions {
   readonly #deps: DefinitionsDeps;
@@ -39,12 +46,13 @@ export class Definitions {
   ): Promise<MemoryDefinition> {
     const scope = scopeOf(context, memory);
     const parsed = parse(newDefinition, definition, "definition");
+    const { ifVersion } = parse(precondition, options, "precondition");
     return this.#deps.transactions.run(scope, async () => {
       const { values } = await this.#deps.store.read(scope, { keys: [keys.definition()] });
       const [found] = values;
       const old = found === undefined ? undefined : (JSON.parse(found) as MemoryDefinition);
       const version = old?.version ?? 0;
-      if (options.ifVersion !== undefined && options.ifVersion !== version) {
+      if (ifVersion !== undefined && ifVersion !== version) {
         throw new MemoryError("MEMORY_CONFLICT", `The definition is at version ${version}: read it and decide anew.`);
       }
       const now = this.#deps.clock.now();
@@ -66,16 +74,17 @@ export class Definitions {
 
   /** The present one, or an earlier version. */
   async get(context: CallContext, memory: string, version?: number): Promise<MemoryDefinition | undefined> {
-    const { values } = await this.#deps.store.read(scopeOf(context, memory), { keys: [keys.definition(version)] });
+    const key = keys.definition(parse(versionNumber.optional(), version, "version"));
+    const { values } = await this.#deps.store.read(scopeOf(context, memory), { keys: [key] });
     return values[0] === undefined ? undefined : (JSON.parse(values[0]) as MemoryDefinition);
   }
 
   /** The tenant's defined memories, by name. */
   async list(
     context: CallContext,
-    { limit = 100, cursor = "" }: { readonly limit?: number; readonly cursor?: string } = {},
+    query: { readonly limit?: number; readonly cursor?: string } = {},
   ): Promise<Page<MemoryDefinition>> {
-    parseLimit(limit);
+    const { limit = 100, cursor = "" } = parse(listed, query, "query");
     const { tenant } = scopeOf(context, "-");
     const items: MemoryDefinition[] = [];
     for (let after = cursor; ; ) {

@@ -163,8 +163,9 @@ export class Documents {
   async redact(context: CallContext, memory: string, at: string, version: number): Promise<void> {
     const scope = scopeOf(context, memory);
     const key = keyOf(parse(path, at, "path"));
+    const number = parse(z.int().min(1), version, "version");
     await this.#deps.transactions.run<void>(scope, async () => {
-      const place = versionKey(key, version);
+      const place = versionKey(key, number);
       const { values } = await this.#deps.store.read(scope, { keys: [place, key] });
       const [found, current] = values;
       if (found === undefined) throw new MemoryError("MEMORY_NOT_FOUND", "There is no such version.");

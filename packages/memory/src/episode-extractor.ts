@@ -16,7 +16,7 @@ interface Said {
  * asker says next, else what a tool reported; `metadata.outcome` is `succeeded`, `failed` or `unclear`.
  */
 export class EpisodeExtractor implements Extractor {
-  async extract({ events }: ExtractionWindow): Promise<readonly Extraction[]> {
+  async extract({ events }: Pick<ExtractionWindow, "events">): Promise<readonly Extraction[]> {
     const said = events.flatMap((event): Said[] =>
       event.items.flatMap((item) =>
         item.type === "conversational" ? [{ role: item.role, text: item.text.trim(), event }] : [],

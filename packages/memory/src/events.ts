@@ -10,7 +10,7 @@ import { indexing, statisticsOf, unindexing, withoutVector } from "./internal/in
 import { keys, under } from "./internal/keys.ts";
 import { merge } from "./internal/merge.ts";
 import { onceOf, type ParsedEvent, parseBranch, parseCursor, parseEvent, parseId, scopeOf } from "./internal/parse.ts";
-import { parseListBranches, parseListEvents } from "./internal/parse-queries.ts";
+import { parseFork, parseListBranches, parseListEvents } from "./internal/parse-queries.ts";
 import { retained } from "./internal/retention.ts";
 import { inSpan } from "./internal/spans.ts";
 import type { Transactions } from "./internal/transactions.ts";
@@ -127,16 +127,17 @@ export class Events {
   async fork(
     context: CallContext,
     memory: string,
-    { from, branch }: { readonly from: string; readonly branch: string },
+    at: { readonly from: string; readonly branch: string },
   ): Promise<Branch> {
     const scope = scopeOf(context, memory);
+    const { from, branch } = parseFork(at);
     const origin = parseId(from);
     return this.#deps.transactions.run(scope, async () => {
       const source = await this.#find(scope, origin);
       if (source === undefined) throw new MemoryError("MEMORY_NOT_FOUND", "There is no event to fork from by that id.");
       const key = parseBranch({ actor: source.actor, session: source.session, branch });
-      const at = keys.session(key.actor, key.session, key.branch);
-      const { values } = await this.#deps.store.read(scope, { keys: [at, keys.nextGroup] });
+      const place = keys.session(key.actor, key.session, key.branch);
+      const { values } = await this.#deps.store.read(scope, { keys: [place, keys.nextGroup] });
       if (values[0] !== undefined) throw new MemoryError("MEMORY_CONFLICT", "The session has a branch of that name.");
       const now = this.#deps.clock.now();
       const head: Head = {
@@ -147,7 +148,7 @@ export class Events {
         group: groupFrom(values[1]),
         next: 0,
       };
-      return { batch: newBranch(at, head, values[1]), result: branchOf(head) };
+      return { batch: newBranch(place, head, values[1]), result: branchOf(head) };
     });
   }
 

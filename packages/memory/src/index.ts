@@ -43,8 +43,10 @@ export type {
   RecordReference,
 } from "./record.ts";
 export type { ListRecords, Records } from "./records.ts";
-export type { Reflection, Reflections, Revision } from "./reflection.ts";
+export type { Reflection, Reflections, ReflectOn } from "./reflection.ts";
+export type { PastSession, ReflectionMaterial, Reflector, Revision } from "./reflector.ts";
 export { defaultRules, type ExtractionRule, RuleExtractor } from "./rule-extractor.ts";
+export { RuleReflector } from "./rule-reflector.ts";
 export type { SearchHit, SearchQuery } from "./search.ts";
 export { SessionMemoryAdapter, type SessionMemoryAdapterDeps } from "./session-memory-adapter.ts";
 export { SummaryExtractor } from "./summary-extractor.ts";

@@ -17,6 +17,8 @@ import type { MemoryStore } from "./memory-store.ts";
 import { defaultRanking, type Ranking } from "./ranking.ts";
 import { Records } from "./records.ts";
 import { Reflections } from "./reflection.ts";
+import type { Reflector } from "./reflector.ts";
+import { RuleReflector } from "./rule-reflector.ts";
 import type { SearchHit, SearchQuery } from "./search.ts";
 import { Transfer } from "./transfer.ts";
 
@@ -28,6 +30,8 @@ export interface MemoryDeps {
   readonly ranking?: Partial<Ranking>;
   /** Takes part in the ranking, by reciprocal rank fusion, with what `reembed` has embedded. Default: none. */
   readonly embedder?: Embedder;
+  /** Finds what `reflections` propose. Default: rules. */
+  readonly reflector?: Reflector;
   /** How records are drawn from events. Default: none are. */
   readonly strategies?: readonly Strategy[];
 }
@@ -48,13 +52,21 @@ export class Memory {
   readonly #retrieval: Retrieval;
   readonly #vectors: Vectors | undefined;
 
-  constructor({ store, clock = systemClock, ids = systemIds, ranking = {}, strategies = [], embedder }: MemoryDeps) {
+  constructor({
+    store,
+    clock = systemClock,
+    ids = systemIds,
+    ranking = {},
+    strategies = [],
+    embedder,
+    reflector = new RuleReflector(),
+  }: MemoryDeps) {
     const transactions = new Transactions(store);
     this.events = new Events({ store, transactions, clock, ids });
     this.records = new Records({ store, transactions, clock, ids });
     this.documents = new Documents({ store, transactions, clock, ids });
     const { events, records } = this;
-    this.reflections = new Reflections({ records });
+    this.reflections = new Reflections({ records, events, reflector });
     this.extraction = new ExtractionJobs({ store, clock, events, records, strategies });
     this.lifecycle = new Lifecycle({ store, transactions, clock, ids });
     this.transfer = new Transfer({ store, ids });

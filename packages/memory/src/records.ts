@@ -34,7 +34,8 @@ import type {
   RecordOutcome,
   RecordReference,
 } from "./record.ts";
-import type { Revision } from "./reflection.ts";
+import { touchedBy } from "./reflection.ts";
+import type { Revision } from "./reflector.ts";
 
 export interface RecordsDeps {
   readonly store: MemoryStore;
@@ -245,7 +246,9 @@ export class Records {
     await this.#change<void>("upsert_memory", scope, { count: revisions.length }, async () => {
       const { values } = await this.#deps.store.read(scope, { keys: [keys.nextRecord, keys.definition()] });
       const rows = new Map<string, RecordRow>();
-      for (const id of new Set(revisions.flatMap(touchedBy))) {
+      for (const id of revisions.flatMap(touchedBy)) {
+        if (rows.has(id))
+          throw new MemoryError("MEMORY_INVALID", `Two revisions touch the record ${id}: propose again.`);
         const row = await this.#current(scope, id);
         if (row.version !== basis[id]) {
           throw new MemoryError("MEMORY_CONFLICT", `Record ${id} has changed since: propose again.`);
@@ -264,8 +267,8 @@ export class Records {
       const batches = revisions.map((revision) => {
         if (revision.action === "learn") {
           const { from, close, namespace, subject, text } = revision;
-          const evidence = from.flatMap((id) => rows.get(id)?.evidence ?? []);
-          const drawn = { evidence: [...new Set(evidence)], kind: "reflection" as const };
+          const evidence = [...from.flatMap((id) => rows.get(id)?.evidence ?? []), ...(revision.evidence ?? [])];
+          const drawn = { evidence: [...new Set(evidence)].slice(0, 1_000), kind: "reflection" as const };
           const said: NewRecord = { text, namespace, subject, externalId: subject, ...drawn };
           const actors = new Set(from.map((id) => rows.get(id)?.actor));
           const [actor] = actors.size === 1 ? actors : [];
@@ -463,8 +466,3 @@ export class Records {
     );
   }
 }
-
-const touchedBy = (revision: Revision): readonly string[] => [
-  ...(revision.action === "learn" ? revision.from : [revision.keep]),
-  ...revision.close,
-];

@@ -96,6 +96,9 @@ export class Transfer {
   /** Into an empty memory only. A damaged or cut export is refused, and the memory is empty again. */
   async import(context: CallContext, memory: string, lines: AsyncIterable<string> | Iterable<string>): Promise<void> {
     const scope = scopeOf(context, memory);
+    const many =
+      typeof lines === "object" && lines !== null && (Symbol.iterator in lines || Symbol.asyncIterator in lines);
+    if (!many) throw new MemoryError("MEMORY_INVALID", "An import takes lines: those that an export gave, in order.");
     if ((await this.#store.scan(scope, { from: "!", to: "~", limit: 1 })).length > 0) {
       throw new MemoryError("MEMORY_CONFLICT", "This memory holds something: import into an empty one.");
     }
@@ -119,6 +122,7 @@ export class Transfer {
     for await (const text of lines) {
       signal?.throwIfAborted();
       if (ended) throw damaged("goes on after its end");
+      if (typeof text !== "string") throw damaged("has a line that is no text");
       if (count === -1) {
         take(header, text);
       } else if (text.startsWith('{"end"')) {

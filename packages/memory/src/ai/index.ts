@@ -6,3 +6,4 @@ export {
   preferenceInstructions,
   summaryInstructions,
 } from "./model-extractor.ts";
+export { ModelReflector, type ModelReflectorDeps } from "./model-reflector.ts";

@@ -1,8 +1,8 @@
 import { generateText, type LanguageModel, Output } from "ai";
 import { z } from "zod";
-import type { MemoryEvent } from "../event.ts";
 import type { Extraction, ExtractionOptions, ExtractionWindow, Extractor } from "../extractor.ts";
 import type { MemoryRecord } from "../record.ts";
+import { turnOf } from "./turn.ts";
 
 export interface ModelExtractorDeps {
   readonly model: LanguageModel;
@@ -73,7 +73,7 @@ export class ModelExtractor implements Extractor {
     { events, records }: Pick<ExtractionWindow, "events" | "records">,
     { signal }: ExtractionOptions = {},
   ): Promise<readonly Extraction[]> {
-    const turns = events.map(turn);
+    const turns = events.map(turnOf);
     if (turns.every(({ said }) => said.length === 0)) return [];
     const { output } = await generateText({
       model: this.#model,
@@ -97,13 +97,3 @@ export class ModelExtractor implements Extractor {
     });
   }
 }
-
-const turn = ({ actor, at, items }: MemoryEvent, index: number) => ({
-  turn: index,
-  at: new Date(at).toISOString(),
-  said: items.flatMap((item) => {
-    return item.type === "conversational"
-      ? [{ by: item.speaker ?? (item.role === "user" ? actor : item.role), text: item.text }]
-      : [];
-  }),
-});

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InMemoryMemoryStore } from "../in-memory/index.ts";
 import { Memory } from "../memory.ts";
 import { embedderConformance, extractorConformance, ManualClock } from "../testing/index.ts";
-import { ModelEmbedder, ModelExtractor, preferenceInstructions } from "./index.ts";
+import { ModelEmbedder, ModelExtractor, ModelReflector, preferenceInstructions } from "./index.ts";
 
 /** Scripted, in place of a model: answers as an OpenAI-compatible server does, from the request that it got. */
 interface Asked {
@@ -29,6 +29,7 @@ const server = createServer(async (request, response) => {
 
 function completion({ messages = [] }: Asked): object {
   const prompt = JSON.parse(messages.findLast(({ role }) => role === "user")?.content ?? "{}") as {
+    readonly sessions?: readonly object[];
     readonly turns?: readonly { readonly turn: number; readonly said: readonly { readonly text: string }[] }[];
   };
   const statements = (prompt.turns ?? []).flatMap(({ turn, said }) =>
@@ -39,13 +40,25 @@ function completion({ messages = [] }: Asked): object {
         : [{ text: `Ada lives in ${city}.`, kind: "fact", subject: "home.city", confidence: 0.9, turns: [turn] }];
     }),
   );
-  const message = { role: "assistant", content: JSON.stringify({ statements }) };
+  const message = {
+    role: "assistant",
+    content: JSON.stringify(prompt.sessions === undefined ? { statements } : reflected),
+  };
   return {
     ...{ id: "c", object: "chat.completion", created: 1, model: "scripted" },
     choices: [{ index: 0, message, finish_reason: "stop" }],
     usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
   };
 }
+
+/** With numbers that no record and no session has, as a model may answer. */
+const reflected = {
+  merges: [{ records: [0, 1, 1, 99], text: "Ada likes herons and egrets.", reason: "Both are birds she likes." }],
+  closures: [{ keep: 3, close: [2, 0], reason: "She moved." }],
+  lessons: [
+    { records: [2], sessions: [0, 7], subject: "deploy", text: "Raise the quota first.", reason: "It failed." },
+  ],
+};
 
 function embeddings({ input = [] }: Asked): object {
   const values = typeof input === "string" ? [input] : input;
@@ -102,6 +115,27 @@ describe("a language model of the AI SDK, over the provider's own protocol", () 
     expect(hits.map(({ text }) => text)).toEqual(["Ada lives in Oslo."]);
     expect(asked.at(-1)).toMatchObject({ model: "scripted", response_format: { type: "json_schema" } });
     expect(asked.at(-1)?.messages?.at(-1)?.content).toContain("Ada lives in Rome.");
+  });
+
+  test("it reflects on records and sessions; what it invents is left out, and nothing changes before review", async () => {
+    const clock = new ManualClock();
+    const reflector = new ModelReflector({ model: provider()("scripted") });
+    const memory = new Memory({ store: new InMemoryMemoryStore(), clock, reflector });
+    for (const text of ["Ada likes herons.", "Ada likes egrets.", "Ada lives in Rome.", "Ada lives in Oslo."]) {
+      clock.jump(clock.now() + 1_000);
+      await memory.records.create(acme, "m", { text, evidence: [`evt_${text.at(-2)}`] });
+    }
+    const told = await memory.events.append(acme, "m", { actor: "ada", session: "s", role: "user", text: "Deploy!" });
+    const proposal = await memory.reflections.propose(acme, "m", { actor: "ada" });
+    expect(proposal.revisions.map(({ action }) => action)).toEqual(["merge", "close", "learn"]);
+    expect((await memory.records.list(acme, "m")).items).toHaveLength(4);
+    await memory.reflections.apply(acme, "m", proposal);
+    const { items } = await memory.records.list(acme, "m");
+    expect(items.map(({ text }) => text).toSorted()).toEqual([
+      ...["Ada likes herons and egrets.", "Ada lives in Oslo.", "Raise the quota first."],
+    ]);
+    expect(items.find(({ kind }) => kind === "reflection")?.evidence).toEqual([told.id]);
+    expect((await memory.records.list(acme, "m", { withSuperseded: true })).items).toHaveLength(6);
   });
 
   test("a server that fails leaves the job to be redriven, and nobody's words in it", async () => {

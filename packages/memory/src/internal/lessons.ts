@@ -1,5 +1,6 @@
+import type { Metadata } from "../dialect.ts";
 import type { MemoryRecord } from "../record.ts";
-import type { Revision } from "../reflection.ts";
+import type { Revision } from "../reflector.ts";
 import { termsOf } from "./tokens.ts";
 
 /** From this share of common terms on, two requests count as the same. */
@@ -7,38 +8,49 @@ const ALIKE = 0.5;
 
 type Lesson = Extract<Revision, { readonly action: "learn" }>;
 
+/** What was asked, done and how it ended, with the records or the events that tell it. */
+export interface Episode {
+  readonly from: readonly string[];
+  readonly evidence: readonly string[];
+  readonly namespace: string;
+  readonly metadata: Metadata;
+}
+
 /** Drafts a lesson from each group of alike episodes whose endings are known: what worked, and what did not. */
-export function lessons(records: readonly MemoryRecord[]): Lesson[] {
-  const groups: { readonly terms: ReadonlySet<string>; readonly episodes: MemoryRecord[] }[] = [];
-  for (const record of records) {
-    const { asked, outcome } = record.metadata;
-    if (record.kind !== "episode" || typeof asked !== "string" || outcome === "unclear") continue;
+export function lessons(records: readonly MemoryRecord[], episodes: readonly Episode[]): Lesson[] {
+  const groups: { readonly terms: ReadonlySet<string>; readonly episodes: Episode[] }[] = [];
+  for (const episode of episodes) {
+    const { asked, outcome } = episode.metadata;
+    if (typeof asked !== "string" || outcome === "unclear") continue;
     const terms = new Set(termsOf(asked));
     const group = groups.find(
-      (each) => each.episodes[0]?.namespace === record.namespace && alike(each.terms, terms) >= ALIKE,
+      (each) => each.episodes[0]?.namespace === episode.namespace && alike(each.terms, terms) >= ALIKE,
     );
-    if (group === undefined) groups.push({ terms, episodes: [record] });
-    else group.episodes.push(record);
+    if (group === undefined) groups.push({ terms, episodes: [episode] });
+    else group.episodes.push(episode);
   }
-  return groups.flatMap(({ terms, episodes }) => {
-    const [first] = episodes;
-    if (first === undefined || episodes.length < 2) return [];
-    const subject = `lesson.${[...terms].sort().join("-")}`.slice(0, 250);
+  return groups.flatMap((group) => {
+    const [first] = group.episodes;
+    if (first === undefined || group.episodes.length < 2) return [];
+    const subject = `lesson.${[...group.terms].sort().join("-")}`.slice(0, 250);
     const { namespace } = first;
     const text = [
       `When asked: ${first.metadata.asked}`,
-      ...said(episodes, "succeeded"),
-      ...said(episodes, "failed"),
+      ...said(group.episodes, "succeeded"),
+      ...said(group.episodes, "failed"),
     ].join("\n");
-    const old = records.filter((record) => record.kind === "reflection" && record.subject === subject);
+    const old = records.filter(
+      (record) => record.kind === "reflection" && record.subject === subject && record.namespace === namespace,
+    );
     if (old.some((record) => record.text === text)) return [];
-    const from = episodes.map(({ id }) => id);
-    const reason = `${episodes.length} episodes were about the same.`;
-    return [{ action: "learn", from, close: old.map(({ id }) => id), namespace, subject, text, reason }];
+    const from = group.episodes.flatMap((episode) => episode.from);
+    const evidence = group.episodes.flatMap((episode) => episode.evidence).slice(0, 1_000);
+    const reason = `${group.episodes.length} episodes were about the same.`;
+    return [{ action: "learn", from, evidence, close: old.map(({ id }) => id), namespace, subject, text, reason }];
   });
 }
 
-function said(episodes: readonly MemoryRecord[], outcome: string): string[] {
+function said(episodes: readonly Episode[], outcome: string): string[] {
   const did = episodes
     .filter(({ metadata }) => metadata.outcome === outcome)
     .map(({ metadata }) => String(metadata.did));

@@ -71,6 +71,13 @@ interface ListNamespaces {
 }
 const listNamespaces = z.strictObject({ namespace: namespacePath.exactOptional(), limit, cursor });
 
+interface Fork {
+  readonly from: string;
+  readonly branch: string;
+}
+const fork = z.strictObject({ from: z.string().min(1).max(1_024), branch: name });
+
+export const parseFork = (value: Fork): Fork => parse(fork, value, "fork");
 export const parseSearch = (value: SearchQuery): SearchQuery => parse(search, value, "query");
 export const parseListEvents = (value: ListEvents): ListEvents => parse(listEvents, value, "query");
 export const parseListRecords = (value: ListRecords): ListRecords => parse(listRecords, value, "query");

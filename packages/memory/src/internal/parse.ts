@@ -173,12 +173,6 @@ function written(value: unknown): string {
   }
 }
 
-/** Most items of a page. */
-export function parseLimit(limit: number): number {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= 1_000) return limit;
-  throw new MemoryError("MEMORY_INVALID", "`limit` is a whole number from 1 to 1,000.");
-}
-
 /** A cursor leads on within the range that it was made in, and nowhere else. */
 export function parseCursor(
   cursor: string | undefined,

@@ -124,13 +124,15 @@ export class Vectors {
   ): Promise<Float32Array[]> {
     const { dimensions, id } = this.#embedder;
     const vectors = await this.#embedder.embed(values, { kind, ...(signal === undefined ? {} : { signal }) });
-    if (vectors.length !== values.length || vectors.some(({ length }) => length !== dimensions)) {
+    const whole = Array.isArray(vectors) && vectors.length === values.length ? vectors : [];
+    const taken = whole.map((vector) => Float32Array.from(vector ?? []));
+    if (taken.length === 0 || !taken.every((vector) => vector.length === dimensions && vector.every(Number.isFinite))) {
       throw new MemoryError(
         "MEMORY_DIMENSIONS",
-        `The embedder ${id} did not answer ${values.length} vectors of ${dimensions} numbers.`,
+        `The embedder ${id} did not answer ${values.length} vectors of ${dimensions} numbers: bind one that says what it is.`,
       );
     }
-    return vectors.map((vector) => unit(Float32Array.from(vector)));
+    return taken.map(unit);
   }
 
   async #matrix(scope: Scope, source: Source): Promise<Matrix> {

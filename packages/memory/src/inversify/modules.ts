@@ -15,6 +15,7 @@ import {
   MEMORY_POSTGRES,
   MEMORY_RANKING,
   MEMORY_REDIS,
+  MEMORY_REFLECTOR,
   MEMORY_STORE,
   MEMORY_STRATEGIES,
 } from "./tokens.ts";
@@ -28,7 +29,7 @@ export const memoryModule = (): ContainerModule =>
     options
       .bind(MEMORY)
       .toResolvedValue(
-        (store, clock, ids, ranking, strategies, embedder) =>
+        (store, clock, ids, ranking, strategies, embedder, reflector) =>
           new Memory({
             store,
             ...(clock === undefined ? {} : { clock }),
@@ -36,6 +37,7 @@ export const memoryModule = (): ContainerModule =>
             ...(ranking === undefined ? {} : { ranking }),
             ...(strategies === undefined ? {} : { strategies }),
             ...(embedder === undefined ? {} : { embedder }),
+            ...(reflector === undefined ? {} : { reflector }),
           }),
         [
           MEMORY_STORE,
@@ -44,6 +46,7 @@ export const memoryModule = (): ContainerModule =>
           optional(MEMORY_RANKING),
           optional(MEMORY_STRATEGIES),
           optional(MEMORY_EMBEDDER),
+          optional(MEMORY_REFLECTOR),
         ],
       )
       .inSingletonScope();

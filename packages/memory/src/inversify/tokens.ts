@@ -7,6 +7,7 @@ import type { MemoryStore } from "../memory-store.ts";
 import type { PostgresPool } from "../postgres/index.ts";
 import type { Ranking } from "../ranking.ts";
 import type { RedisClient } from "../redis/index.ts";
+import type { Reflector } from "../reflector.ts";
 import { token } from "./binding.ts";
 
 export { CLOCK, IDS } from "./binding.ts";
@@ -17,6 +18,8 @@ export const MEMORY_STORE: ServiceIdentifier<MemoryStore> = token("@ashlar/memor
 export const MEMORY_RANKING: ServiceIdentifier<Partial<Ranking>> = token("@ashlar/memory:Ranking");
 /** Optional: how records are drawn from events. */
 export const MEMORY_STRATEGIES: ServiceIdentifier<readonly Strategy[]> = token("@ashlar/memory:Strategies");
+/** Optional: finds what reflections propose. */
+export const MEMORY_REFLECTOR: ServiceIdentifier<Reflector> = token("@ashlar/memory:Reflector");
 /** Optional: takes part in the ranking by vectors. */
 export const MEMORY_EMBEDDER: ServiceIdentifier<Embedder> = token("@ashlar/memory:Embedder");
 /** A better-sqlite3 `Database`, bound by the root, which also closes it. */
