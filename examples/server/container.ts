@@ -9,7 +9,8 @@ import * as identity from "@ashlar/identity/inversify";
 import * as memory from "@ashlar/memory/inversify";
 import { prometheusExporter } from "@ashlar/observability";
 import * as observability from "@ashlar/observability/inversify";
-import type { Catalog } from "@ashlar/runtime";
+import { BlobWorkspaces, type Catalog } from "@ashlar/runtime";
+import { DiskBlobStore } from "@ashlar/runtime/disk";
 import * as runtime from "@ashlar/runtime/inversify";
 import { SqliteCatalog } from "@ashlar/runtime/sqlite";
 import * as tools from "@ashlar/tools/inversify";
@@ -71,11 +72,17 @@ export async function compose(
   container.bind(identity.TRUSTED_ISSUERS).toConstantValue(trustedIssuers(auth, tenant));
   const knowing = [identity.sqliteIdentityModule(), identity.identityModule()];
 
+  // A session's files outlive its sandbox, which ends when nobody uses it.
+  const blobs = new DiskBlobStore({ folder: join(data, "blobs") });
+  container.bind(tools.WORKSPACES).toConstantValue(new BlobWorkspaces({ blobs }));
   const sandboxes = [
     tools.bubblewrapModule({ bwrap: onPath("bwrap") }),
     tools.wasmModule(),
     tools.toolsModule({ minIsolation: "language" }),
-    tools.sandboxToolsModule({ tools: [...agentTools, ...codeInterpreterTools] }),
+    tools.sandboxToolsModule({
+      tools: [...agentTools, ...codeInterpreterTools],
+      spec: ({ principal }) => ({ workspace: `${principal.agent ?? "people"}/${principal.session}` }),
+    }),
   ];
 
   container.bind(memory.MEMORY_DATABASE).toConstantValue(remembered);

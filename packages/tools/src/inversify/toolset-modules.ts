@@ -1,7 +1,7 @@
 import { ContainerModule } from "inversify";
 import { EgressProxy, type EgressProxyDeps } from "../egress/index.ts";
 import { GvisorBackend, type GvisorBackendDeps } from "../gvisor/index.ts";
-import { type SandboxTool, SandboxTools } from "../toolset/index.ts";
+import { SandboxTools, type SandboxToolsDeps } from "../toolset/index.ts";
 import { optional, refuseRebind } from "./binding.ts";
 import {
   CLOCK,
@@ -52,20 +52,21 @@ export const egressModule = (options: Omit<EgressProxyDeps, "clock" | "substitut
   });
 
 /** Tools over the chosen backend, one sandbox per session; resolve `SANDBOX_TOOLS` with `getAsync`. */
-export const sandboxToolsModule = (options: { readonly tools: readonly SandboxTool[] }): ContainerModule =>
+export const sandboxToolsModule = (options: Pick<SandboxToolsDeps, "tools" | "spec" | "idleMs">): ContainerModule =>
   new ContainerModule((load) => {
     refuseRebind(load, SANDBOX_TOOLS);
     load
       .bind(SANDBOX_TOOLS)
       .toResolvedValue(
-        (backend, spec, ids) =>
+        (backend, spec, clock, ids) =>
           new SandboxTools({
+            ...(spec === undefined ? {} : { spec }),
             ...options,
             backend,
-            ...(spec === undefined ? {} : { spec }),
+            ...(clock === undefined ? {} : { clock }),
             ...(ids === undefined ? {} : { ids }),
           }),
-        [SANDBOX_BACKEND, optional(SANDBOX_SPEC), optional(IDS)],
+        [SANDBOX_BACKEND, optional(SANDBOX_SPEC), optional(CLOCK), optional(IDS)],
       )
       .inSingletonScope()
       .onDeactivation((tools) => tools.close());

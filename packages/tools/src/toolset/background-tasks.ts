@@ -34,8 +34,12 @@ export class BackgroundTasks {
     this.#ids = ids;
   }
 
+  get running(): number {
+    return [...this.#tasks.values()].filter(({ status }) => status === "working").length;
+  }
+
   async start(sandbox: Sandbox, command: string): Promise<TaskState> {
-    if ([...this.#tasks.values()].filter(({ status }) => status === "working").length >= MAX_TASKS) {
+    if (this.running >= MAX_TASKS) {
       throw new ToolsError("TOOLS_LIMIT_EXCEEDED", `${MAX_TASKS} tasks are running: stop one first.`);
     }
     const process = await sandbox.spawn(["/bin/bash", "-c", command]);

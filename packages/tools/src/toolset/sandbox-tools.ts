@@ -1,10 +1,11 @@
-import { type CallContext, type IdSource, type Json, systemIds } from "../dialect.ts";
+import { type CallContext, type Clock, type IdSource, type Json, systemClock, systemIds } from "../dialect.ts";
 import { ToolsError } from "../errors.ts";
 import { GuardedFetchError } from "../internal/guarded-fetch.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { SandboxBackend } from "../sandbox-backend.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
+import { IdleCountdown } from "./idle-countdown.ts";
 import type { SandboxTool, ToolContent, ToolResult, ToolSession } from "./sandbox-tool.ts";
 
 export interface SandboxToolsDeps {
@@ -14,6 +15,12 @@ export interface SandboxToolsDeps {
   readonly spec?: SandboxSpec | ((context: CallContext) => SandboxSpec);
   /** A longer text of a result goes to a file in the sandbox. Default 100,000 characters. */
   readonly maxResultCharacters?: number;
+  /**
+   * A session's sandbox ends when no call came and no background task ran for so long; the next call makes a new one
+   * and says so. Default 15 min; `Infinity` keeps it until the session is closed.
+   */
+  readonly idleMs?: number;
+  readonly clock?: Clock;
   readonly ids?: IdSource;
 }
 
@@ -21,12 +28,16 @@ interface Session {
   readonly tasks: BackgroundTasks;
   /** Results by idempotency key, the newest last. */
   readonly results: Map<string, Promise<ToolResult>>;
+  readonly countdown: IdleCountdown;
   sandbox?: Promise<Sandbox>;
+  /** The sandbox before, while it puts its files away. */
+  ending?: Promise<void>;
   /** The sandbox ended by itself and another takes its place. */
   restarted: boolean;
 }
 
 const DEFAULT_CHARACTERS = 100_000;
+const DEFAULT_IDLE_MS = 15 * 60_000;
 const PREVIEW = 4_000;
 const KEPT_RESULTS = 256;
 
@@ -39,16 +50,28 @@ export class SandboxTools implements AsyncDisposable {
   readonly #tools: ReadonlyMap<string, SandboxTool>;
   readonly #spec: SandboxToolsDeps["spec"];
   readonly #maxCharacters: number;
+  readonly #idleMs: number;
+  readonly #clock: Clock;
   readonly #ids: IdSource;
   readonly #sessions = new Map<string, Session>();
   #closed = false;
 
-  constructor({ backend, tools, spec, maxResultCharacters = DEFAULT_CHARACTERS, ids = systemIds }: SandboxToolsDeps) {
+  constructor({
+    backend,
+    tools,
+    spec,
+    maxResultCharacters = DEFAULT_CHARACTERS,
+    idleMs = DEFAULT_IDLE_MS,
+    clock = systemClock,
+    ids = systemIds,
+  }: SandboxToolsDeps) {
     this.#backend = backend;
     this.#tools = new Map(tools.map((tool) => [tool.name, tool]));
     if (this.#tools.size < tools.length) throw new ToolsError("TOOLS_INVALID", "Two of the tools have the same name.");
     this.#spec = spec;
     this.#maxCharacters = maxResultCharacters;
+    this.#idleMs = idleMs;
+    this.#clock = clock;
     this.#ids = ids;
   }
 
@@ -83,7 +106,7 @@ export class SandboxTools implements AsyncDisposable {
     const key = context.idempotencyKey;
     const known = key === undefined ? undefined : session.results.get(key);
     if (known !== undefined) return known;
-    const result = this.#run(session, context, tool, args);
+    const result = session.countdown.during(() => this.#run(session, context, tool, args));
     if (key !== undefined) {
       session.results.set(key, result);
       result.catch(() => session.results.delete(key));
@@ -126,7 +149,9 @@ export class SandboxTools implements AsyncDisposable {
     const key = sessionKey(context);
     const known = this.#sessions.get(key);
     if (known !== undefined) return known;
-    const session: Session = { tasks: new BackgroundTasks({ ids: this.#ids }), results: new Map(), restarted: false };
+    const countdown = new IdleCountdown({ clock: this.#clock, ms: this.#idleMs, idle: () => this.#idle(session) });
+    const tasks = new BackgroundTasks({ ids: this.#ids });
+    const session: Session = { tasks, results: new Map(), countdown, restarted: false };
     this.#sessions.set(key, session);
     return session;
   }
@@ -147,11 +172,22 @@ export class SandboxTools implements AsyncDisposable {
     }
   }
 
+  #idle(session: Session): void {
+    const { sandbox, tasks, countdown } = session;
+    if (tasks.running > 0) countdown.start();
+    if (tasks.running > 0 || sandbox === undefined) return;
+    delete session.sandbox;
+    tasks.clear();
+    session.results.clear();
+    session.restarted = true;
+    session.ending = sandbox.then((each) => each.close()).catch(() => {});
+  }
+
   #sandbox(session: Session, context: CallContext): Promise<Sandbox> {
     if (session.sandbox !== undefined) return session.sandbox;
     const spec = typeof this.#spec === "function" ? this.#spec(context) : this.#spec;
     const { principal } = context;
-    const made = this.#backend.create({ principal }, spec);
+    const made = (session.ending ?? Promise.resolve()).then(() => this.#backend.create({ principal }, spec));
     session.sandbox = made;
     const forget = () => {
       if (session.sandbox !== made) return false;
@@ -203,6 +239,7 @@ function sessionKey({ principal: { tenant, agent, session } }: CallContext): str
 }
 
 async function ended(session: Session | undefined): Promise<void> {
+  session?.countdown.stop();
   const sandbox = await session?.sandbox?.catch(() => undefined);
-  await sandbox?.close();
+  await Promise.all([sandbox?.close(), session?.ending]);
 }

@@ -1,6 +1,7 @@
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { afterEach, expect, test } from "vitest";
 import type { CallContext } from "../dialect.ts";
+import { ManualClock } from "../testing/manual-clock.ts";
 import { WasmBackend } from "../wasm/wasm-backend.ts";
 import { agentTools, codeInterpreterTools, SandboxTools, type SandboxToolsDeps, webTools } from "./index.ts";
 
@@ -30,6 +31,20 @@ test("what the backend cannot offer is not listed and is reported", async () => 
   });
   const code = (await tools.list(context("a"))).find(({ name }) => name === "executeCode");
   expect(code?.inputSchema).toMatchObject({ properties: { language: { enum: ["javascript"] } } });
+});
+
+test("a sandbox that nobody uses ends, and the next call says that it is a new one", async () => {
+  const clock = new ManualClock();
+  const tools = wasm({ clock, idleMs: 60_000 });
+  const run = (code: string) => tools.call(context("a"), "executeCode", { code });
+  await run("globalThis.kept = 1");
+  await clock.advance(59_000);
+  expect(await run("kept")).toMatchObject({ content: [{ text: "1" }] });
+  await clock.advance(59_000);
+  expect(await run("typeof kept")).toMatchObject({ content: [{ text: '"number"' }] });
+  await clock.advance(60_000);
+  const after = await run("typeof kept");
+  expect(after.content).toMatchObject([{ text: expect.stringContaining("started afresh") }, { text: '"undefined"' }]);
 });
 
 test("files written by one tool are seen by the others", async () => {
