@@ -5,6 +5,7 @@ import type * as memory from "@ashlar/memory";
 import type * as observability from "@ashlar/observability";
 import type * as runtime from "@ashlar/runtime";
 import type * as tools from "@ashlar/tools";
+import type { Sealer } from "@ashlar/tools/browser";
 import type { SandboxTools } from "@ashlar/tools/toolset";
 
 /** Compiles only if `Provider` fits `Port`. */
@@ -27,6 +28,8 @@ export type Joints = [
   Fits<gateway.Permissions, identity.PolicyPermissions>,
   Fits<gateway.CredentialInjector, identity.Injector>,
   Fits<tools.EgressCredentials, identity.Egress>,
+  Fits<Sealer, identity.KeyringSealer>,
+  Fits<tools.Workspaces, runtime.BlobWorkspaces>,
   Fits<observability.SessionReader, runtime.SessionRecords>,
   Fits<observability.SessionControl, runtime.Sessions>,
 ];

@@ -11,7 +11,14 @@ import { ephemeralWrapper } from "@ashlar/identity/testing";
 import { InMemoryMemoryStore, Memory, MemoryTools, SessionMemoryAdapter } from "@ashlar/memory";
 import { PriceTable } from "@ashlar/observability";
 import { sessionControlConformance, sessionReaderConformance } from "@ashlar/observability/testing";
-import { type Agent, InMemorySessionLog, InMemoryWorkQueue, Runtime } from "@ashlar/runtime";
+import {
+  type Agent,
+  BlobWorkspaces,
+  InMemoryBlobStore,
+  InMemorySessionLog,
+  InMemoryWorkQueue,
+  Runtime,
+} from "@ashlar/runtime";
 import {
   permissionsConformance,
   pricingConformance,
@@ -21,6 +28,7 @@ import {
 } from "@ashlar/runtime/testing";
 import { SandboxSessionHost } from "@ashlar/tools";
 import { BubblewrapBackend } from "@ashlar/tools/bubblewrap";
+import { egressCredentialsConformance, sealerConformance, workspacesConformance } from "@ashlar/tools/testing";
 import { codeInterpreterTools, SandboxTools } from "@ashlar/tools/toolset";
 import { WasmBackend } from "@ashlar/tools/wasm";
 import { Container } from "inversify";
@@ -211,6 +219,42 @@ describe("gateway's CredentialInjector ← identity", () => {
         elsewhere: "https://elsewhere.example/",
       };
     },
+  });
+});
+
+describe("tools' EgressCredentials ← identity", () => {
+  egressCredentialsConformance({
+    test,
+    async create() {
+      const container = await identities();
+      const secret = "a-token-for-the-tickets";
+      await container.get(identity.VAULT).add(context, {
+        reference: "ticket_db_token",
+        hosts: ["tickets.example"],
+        secret: { kind: "bearer", token: secret },
+      });
+      const credentials = container.get(identity.EGRESS);
+      const placeholder = await credentials.placeholder(context, "ticket_db_token");
+      return { credentials, context, stranger, host: "tickets.example", placeholder, secret };
+    },
+  });
+});
+
+describe("tools' Sealer ← identity", () => {
+  sealerConformance({
+    test,
+    create: async () => ({ sealer: (await identities()).get(identity.SEALER), context, stranger }),
+  });
+});
+
+describe("tools' Workspaces ← runtime", () => {
+  workspacesConformance({
+    test,
+    create: async () => ({
+      workspaces: new BlobWorkspaces({ blobs: new InMemoryBlobStore() }),
+      context,
+      stranger,
+    }),
   });
 });
 

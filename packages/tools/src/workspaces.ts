@@ -5,5 +5,5 @@ export interface Workspaces {
   /** `undefined` when nothing was saved under that name yet. */
   restore(context: CallContext, workspace: string): Promise<ReadableStream<Uint8Array> | undefined>;
   /** Replaces what was saved before, whole or not at all. */
-  save(context: CallContext, workspace: string, archive: ReadableStream<Uint8Array>): Promise<void>;
+  save(context: CallContext, workspace: string, archive: ReadableStream<Uint8Array>): Promise<unknown>;
 }
