@@ -1,8 +1,9 @@
 import type { AccessTokens } from "./access-tokens.ts";
 import type { AuditLog } from "./audit-log.ts";
-import { type CallContext, type Clock, type Principal, type Redactor, systemClock } from "./dialect.ts";
+import { type CallContext, type Principal, type Redactor, systemClock } from "./dialect.ts";
 import { IdentityError } from "./errors.ts";
 import type { IdentityStore } from "./identity-store.ts";
+import type { InjectorDeps } from "./injector.ts";
 import { CredentialRows, mayUse, unknown, usableRows } from "./internal/credential-rows.ts";
 import { parseUrl } from "./internal/hosts.ts";
 import { issue } from "./internal/issued.ts";
@@ -15,17 +16,8 @@ import { LeakGuard } from "./leak-guard.ts";
 import type { OutboundRequest } from "./outbound-request.ts";
 import type { Permissions } from "./permissions.ts";
 
-export interface EgressDeps {
-  readonly store: IdentityStore;
-  readonly keyring: Keyring;
-  readonly audit: AuditLog;
-  readonly clock?: Clock;
-  /** Needed by the OAuth kinds. */
-  readonly tokens?: AccessTokens;
-  readonly guard?: LeakGuard;
-  /** Asked `credential.use` on the reference for each use, beside the credential's own binding. */
-  readonly permissions?: Permissions;
-}
+/** The same parts as the injector's. */
+export type EgressDeps = InjectorDeps;
 
 /**
  * Secrets for code in a sandbox: the code holds placeholders, and the proxy that carries its requests asks here for

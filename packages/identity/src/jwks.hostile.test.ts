@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
 import { afterEach, beforeEach, expect } from "vitest";
 import { hostile } from "../../../test/support/hostile.ts";
@@ -78,14 +80,11 @@ const MIB = 1024 * 1024;
 /** Sends 1 GB as fast as it is read; tells how much was taken. */
 function flood(): () => number {
   let sent = 0;
-  foreign.answerJwks(async (_, response) => {
-    const chunk = Buffer.alloc(64 * 1024, " ");
-    response.write('{"keys":[],"x":"');
-    while (sent < 1024 * MIB && !response.destroyed) {
-      sent += chunk.length;
-      if (!response.write(chunk)) await Promise.race([once(response, "drain"), once(response, "close")]);
-    }
-  });
+  function* pieces() {
+    yield '{"keys":[],"x":"';
+    for (const piece = " ".repeat(64 * 1024); sent < 1024 * MIB; sent += piece.length) yield piece;
+  }
+  foreign.answerJwks((_, response) => void pipeline(Readable.from(pieces()), response).catch(() => {}));
   return () => sent;
 }
 
