@@ -1,7 +1,8 @@
-import type { CallContext, Clock } from "./dialect.ts";
+import type { CallContext, Clock, Json } from "./dialect.ts";
+import { readState, usageOf } from "./engine/state.ts";
 import { Signal } from "./internal/signal.ts";
 import type { LiveBus } from "./live-bus.ts";
-import type { SessionLog } from "./session-log.ts";
+import type { SessionLog, SessionRecord } from "./session-log.ts";
 import type { StreamedEvent } from "./sessions.ts";
 
 /** How often the log is looked at when the live bus says nothing: another process may have written. */
@@ -14,7 +15,11 @@ export async function* follow(
   { log, live, clock }: { readonly log: SessionLog; readonly live: LiveBus; readonly clock: Clock },
   context: CallContext,
   session: string,
-  { after = 0, deltas = false }: { readonly after?: number; readonly deltas?: boolean },
+  {
+    after = 0,
+    deltas = false,
+    snapshot = false,
+  }: { readonly after?: number; readonly deltas?: boolean; readonly snapshot?: boolean },
 ): AsyncGenerator<StreamedEvent> {
   const news = new Signal();
   const pieces: StreamedEvent[] = [];
@@ -26,6 +31,8 @@ export async function* follow(
     news.raise();
   });
   try {
+    const record = snapshot ? await log.get(context, session) : undefined;
+    if (record !== undefined) yield { type: "session.snapshot", body: snapshotOf(record) };
     for (let seen = after; ; ) {
       if (context.signal?.aborted) return;
       const page = await log.read(context, session, { after: seen });
@@ -48,4 +55,10 @@ async function either(news: Signal, clock: Clock, outer: AbortSignal | undefined
   const quiet = (wait: Promise<void>) => wait.catch(() => {});
   await Promise.race([quiet(news.wait(signal)), quiet(clock.sleep(POLL_MS, { signal }))]);
   inner.abort();
+}
+
+/** What a reader needs to show the session before its events have come. */
+function snapshotOf({ id, agent, agentVersion, status, head, metadata, state }: SessionRecord): Json {
+  const now = readState(state);
+  return { id, agent, agentVersion, status, head, metadata, turns: now.turns, usage: { ...usageOf(now) } };
 }

@@ -2,7 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { hostile } from "../../../test/support/hostile.ts";
 import { newState } from "./engine/state.ts";
 import type { Agent, CallContext, SessionEvent } from "./index.ts";
@@ -393,6 +393,54 @@ hostile("a reader that takes one event a minute", {
   },
 });
 
+hostile("a deploy in the middle of a session", {
+  control: "a worker that runs the open turn with the newest code repeats the effect under another name",
+  async unguarded() {
+    expect(await deployed("1")).toEqual(["charge", "charge-card"]);
+  },
+  async guarded() {
+    expect(await deployed("2")).toEqual(["charge"]);
+  },
+});
+
+/** Charges, waits, is deployed over with code that names its step otherwise, and goes on: the effects that took place. */
+async function deployed(versionOfNewCode: string): Promise<readonly string[]> {
+  const clock = new ManualClock();
+  const stores = { log: new InMemorySessionLog({ clock }), queue: new InMemoryWorkQueue({ clock }) };
+  const effects: string[] = [];
+  const code = (version: string, step: string): Agent => ({
+    ...{ name: "pays", version },
+    async run(each) {
+      await each.step(step, async () => void effects.push(step));
+      await each.waitFor("go");
+    },
+  });
+  const lives = (agents: readonly Agent[]) => new Runtime({ ...stores, clock, agents, leaseMs: 1e9 });
+  const before = lives([code("1", "charge")]);
+  await before.start();
+  const { id } = await before.sessions.open(context, { agent: "pays" });
+  await before.sessions.send(context, id, { type: "user.message", body: {} });
+  await expect.poll(async () => (await before.sessions.get(context, id)).status).toBe("waiting");
+  await before.close();
+  const after = lives([code(versionOfNewCode, "charge-card")]);
+  await after.start();
+  await after.sessions.signal(context, id, "go");
+  await clock.advance(20_000);
+  if (versionOfNewCode !== "1") {
+    expect((await after.sessions.get(context, id)).status).toBe("waiting");
+    await after.close();
+    const both = lives([code("1", "charge"), code("2", "charge-card")]);
+    await both.start();
+    await clock.advance(20_000);
+    await expect.poll(async () => (await both.sessions.get(context, id)).status).toBe("idle");
+    await both.close();
+  } else {
+    await expect.poll(async () => (await after.sessions.get(context, id)).status).toBe("idle");
+    await after.close();
+  }
+  return effects;
+}
+
 hostile("the clock jumps", {
   control: "a lease judged by two clocks that disagree is over for one of them",
   unguarded() {
@@ -415,28 +463,4 @@ hostile("the clock jumps", {
     expect((await log.read(context, "ses_1")).map(({ seq }) => seq)).toEqual([1]);
     database.close();
   },
-});
-
-test("bad input: unknown agents, versions, sessions and ended sessions are typed errors", async () => {
-  const runtime = new Runtime({ log: new InMemorySessionLog(), queue: new InMemoryWorkQueue(), agents: [stepping] });
-  const { sessions } = runtime;
-  await expect(sessions.open(context, { agent: "nobody" })).rejects.toMatchObject({ code: "RUNTIME_NOT_FOUND" });
-  await expect(sessions.open(context, { agent: "stepping", qualifier: "9" })).rejects.toMatchObject({
-    code: "RUNTIME_NOT_FOUND",
-  });
-  await expect(sessions.send(context, "ses_none", { type: "user.message", body: {} })).rejects.toMatchObject({
-    code: "RUNTIME_NOT_FOUND",
-  });
-  const { id } = await sessions.open(context, { agent: "stepping" });
-  await expect(
-    sessions.send({ principal: { tenant: "other" } }, id, { type: "user.message", body: {} }),
-  ).rejects.toMatchObject({
-    code: "RUNTIME_NOT_FOUND",
-  });
-  await sessions.kill(context, id);
-  await expect(sessions.send(context, id, { type: "user.message", body: {} })).rejects.toMatchObject({
-    code: "RUNTIME_SESSION_ENDED",
-  });
-  expect(() => runtime.define({ name: "not a name!", run: async () => {} })).toThrow(/is no agent's name/);
-  expect(() => runtime.define(stepping)).toThrow(/defined already/);
 });

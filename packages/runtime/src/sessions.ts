@@ -37,8 +37,13 @@ export interface OpenSession {
   readonly metadata?: Metadata;
 }
 
-/** A delta has no `seq`: it is a piece of an event that is still to come. */
-export type StreamedEvent = SessionEvent | { readonly seq?: never; readonly type: "delta"; readonly body: Json };
+/**
+ * A delta has no `seq`: it is a piece of an event that is still to come. Nor has a snapshot, the first of a stream that
+ * asks for it: the session's record as it stands.
+ */
+export type StreamedEvent =
+  | SessionEvent
+  | { readonly seq?: never; readonly type: "delta" | "session.snapshot"; readonly body: Json };
 
 export interface CheckOptions {
   /** Another version's code over the same record: whether a deploy would go on where this session is. */
@@ -222,7 +227,7 @@ export class Sessions {
   events(
     context: CallContext,
     session: string,
-    options: { readonly after?: number; readonly deltas?: boolean } = {},
+    options: { readonly after?: number; readonly deltas?: boolean; readonly snapshot?: boolean } = {},
   ): AsyncIterable<StreamedEvent> {
     return follow(this.#deps, context, session, options);
   }

@@ -11,7 +11,7 @@ const usage = `ashlar: sessions of @ashlar/runtime in a SQLite file
   ashlar sessions kill <session>
   ashlar sessions approve <session> <request> [--deny] [--message TEXT]
   ashlar sessions fork <session> --after SEQ [--live]
-  ashlar agents ls                                 agents that have sessions
+  ashlar agents ls                                 agents of the catalog, and those that have sessions
 
   --data FILE     the SQLite file (or ASHLAR_RUNTIME_FILE)
   --tenant NAME   default "default"

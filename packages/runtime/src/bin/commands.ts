@@ -1,4 +1,4 @@
-import type { SessionRecord, SessionStatus, StreamedEvent } from "../index.ts";
+import type { CallContext, Catalog, CatalogEntry, SessionRecord, SessionStatus, StreamedEvent } from "../index.ts";
 import type { Desk } from "./desk.ts";
 
 export async function listSessions({ runtime, context, options, print }: Desk): Promise<void> {
@@ -46,13 +46,36 @@ export async function fork({ runtime, context, options, operand, print }: Desk):
   print({ id, effects }, id);
 }
 
-export async function agents({ runtime, context, print }: Desk): Promise<void> {
-  const counts = new Map<string, number>();
-  for await (const { agent, agentVersion } of all({ runtime, context })) {
-    const name = `${agent}@${agentVersion}`;
-    counts.set(name, (counts.get(name) ?? 0) + 1);
+export async function agents({ runtime, catalog, context, print }: Desk): Promise<void> {
+  const counts = new Map<string, AgentLine>();
+  for await (const { name, version, body } of catalogued(catalog, context)) {
+    const { description } = (body ?? {}) as { readonly description?: unknown };
+    const said = typeof description === "string" ? { description } : {};
+    counts.set(`${name}@${version}`, { name, version: String(version), ...said, sessions: 0 });
   }
-  for (const [name, sessions] of [...counts].sort()) print({ name, sessions }, `${name}  ${sessions} sessions`);
+  for await (const { agent: name, agentVersion: version } of all({ runtime, context })) {
+    const known = counts.get(`${name}@${version}`) ?? { name, version, sessions: 0 };
+    counts.set(`${name}@${version}`, { ...known, sessions: known.sessions + 1 });
+  }
+  for (const [key, line] of [...counts].sort(([one], [other]) => (one < other ? -1 : 1))) {
+    print(line, `${key}  ${line.sessions} sessions${line.description === undefined ? "" : `  ${line.description}`}`);
+  }
+}
+
+interface AgentLine {
+  readonly name: string;
+  readonly version: string;
+  readonly description?: string;
+  readonly sessions: number;
+}
+
+async function* catalogued(catalog: Catalog, context: CallContext): AsyncGenerator<CatalogEntry> {
+  for (let cursor: string | undefined; ; ) {
+    const page = await catalog.list(context, "agent", cursor === undefined ? {} : { cursor });
+    yield* page.items;
+    cursor = page.cursor;
+    if (cursor === undefined) return;
+  }
 }
 
 async function* all(

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { type CallContext, Runtime } from "../index.ts";
-import { SqliteSessionLog, SqliteWorkQueue } from "../sqlite/index.ts";
+import { type CallContext, type Catalog, Runtime } from "../index.ts";
+import { SqliteCatalog, SqliteSessionLog, SqliteWorkQueue } from "../sqlite/index.ts";
 
 export interface DeskOptions {
   readonly file: string;
@@ -18,6 +18,7 @@ export interface DeskOptions {
 /** What a command works on. The runtime in it takes no work: other processes run the sessions. */
 export interface Desk extends AsyncDisposable {
   readonly runtime: Runtime;
+  readonly catalog: Catalog;
   readonly context: CallContext;
   readonly options: DeskOptions;
   operand(index: number, name: string): string;
@@ -38,6 +39,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
   });
   return {
     runtime,
+    catalog: new SqliteCatalog({ database }),
     context: { principal: { tenant } },
     options,
     operand(index, name) {

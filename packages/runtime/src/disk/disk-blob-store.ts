@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
+import { once } from "node:events";
+import { createReadStream, createWriteStream, type WriteStream } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
@@ -29,12 +30,15 @@ export class DiskBlobStore implements BlobStore {
     const path = this.#path(context, key);
     const draft = `${path}.${this.#ids.next("put")}`;
     const { stream, ref } = hashing(key, mediaType);
+    let file: WriteStream | undefined;
     try {
       await mkdir(join(path, ".."), { recursive: true, mode: 0o700 });
-      const file = createWriteStream(draft, { mode: 0o600, flush: true });
+      file = createWriteStream(draft, { mode: 0o600, flush: true });
       await body.pipeThrough(stream).pipeTo(Writable.toWeb(file), context.signal ? { signal: context.signal } : {});
       await rename(draft, path);
     } catch (error) {
+      // A file that is being opened would appear after its removal.
+      if (file !== undefined && !file.closed) await once(file.destroy(), "close").catch(() => {});
       await rm(draft, { force: true }).catch(() => {});
       throw failed(error);
     }

@@ -133,15 +133,40 @@ test("a limit that a process cannot hold is refused by name", async () => {
   }
 });
 
-test("what a killed runtime left behind is found and ended", async () => {
-  const left = spawn(node, ["-e", "setInterval(() => {}, 1000)"], {
-    env: { ASHLAR_HOSTED: "999999:1:prc_old" },
-    detached: true,
-    stdio: "ignore",
-  });
-  const gone = once(left, "exit");
-  expect(await host.reap()).toBeGreaterThanOrEqual(1);
-  await gone;
+const modules = JSON.stringify(new URL("./index.ts", import.meta.url).href);
+
+hostile("a child that outlives its killed runtime", {
+  control: "a child that is only spawned goes on when its parent is killed",
+  backend: "process",
+  async unguarded() {
+    const file = join(await folder(), "pid");
+    const parent = spawn(node, ["-e", daemon(file)], { detached: true, stdio: "ignore" });
+    const pid = await pidIn(file);
+    parent.kill("SIGKILL");
+    await once(parent, "exit");
+    expect(alive(pid)).toBe(true);
+    process.kill(pid, "SIGKILL");
+  },
+  async guarded() {
+    const file = join(await folder(), "pid");
+    const runtime = `
+      import { ProcessHost } from ${modules};
+      const command = [process.execPath, "-e", ${JSON.stringify(daemon(file))}];
+      await new ProcessHost().start({ principal: { tenant: "acme" } }, { command });
+      setInterval(() => {}, 1_000);`;
+    const flags = [
+      "--conditions=@ashlar/source",
+      "--disable-warning=ExperimentalWarning",
+      "--input-type=module-typescript",
+    ];
+    const parent = spawn(node, [...flags, "-e", runtime], { stdio: "ignore" });
+    const daemonPid = await pidIn(file);
+    const childPid = Number(/\) \w (\d+)/.exec(readFileSync(`/proc/${daemonPid}/stat`, "utf8"))?.[1]);
+    parent.kill("SIGKILL");
+    await expect.poll(() => alive(childPid), { timeout: 10_000 }).toBe(false);
+    expect(await host.reap()).toBeGreaterThanOrEqual(1);
+    await expect.poll(() => alive(daemonPid), { timeout: 10_000 }).toBe(false);
+  },
 });
 
 test("a pool hands out each child once and passes over one that died waiting", async () => {

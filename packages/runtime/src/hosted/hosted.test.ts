@@ -9,7 +9,7 @@ import { hostedAgent } from "./index.ts";
 const context = { principal: { tenant: "acme" } };
 const library = new URL("./index.ts", import.meta.url).href;
 
-async function turnOf(code: string, more: { readonly timeoutMs?: number; readonly answerWithinMs?: number } = {}) {
+async function turnOf(code: string) {
   const folder = await mkdtemp(join(tmpdir(), "ashlar-hosted-"));
   const file = join(folder, "agent.mts");
   await writeFile(file, code.replace("LIBRARY", JSON.stringify(library)));
@@ -19,7 +19,6 @@ async function turnOf(code: string, more: { readonly timeoutMs?: number; readonl
     program: {
       command: [process.execPath, "--conditions=@ashlar/source", "--disable-warning=ExperimentalWarning", file],
     },
-    ...more,
   });
   await using runtime = new Runtime({ log: new InMemorySessionLog(), queue: new InMemoryWorkQueue(), agents: [agent] });
   await runtime.start();
@@ -52,40 +51,4 @@ test("an agent in a child takes steps, asks a person without a process, and goes
   expect(bodyOf(events, "paid")).toEqual({ allow: true });
   expect(bodyOf(events, "sandbox.started")).toEqual({ grade: "process" });
   expect(events.filter(({ type }) => type === "step.started")).toHaveLength(1);
-});
-
-test("a child that exits leaves its code and its last words in the record", async () => {
-  const events = await turnOf(`
-    import { serveHosted } from LIBRARY;
-    await serveHosted(async () => { console.error("the database is gone"); process.exit(3); });`);
-  const failure = JSON.stringify(bodyOf(events, "turn.failed"));
-  expect(failure).toContain("RUNTIME_HOST_FAILED");
-  expect(failure).toContain("code 3");
-  expect(failure).toContain("the database is gone");
-});
-
-test("a child that throws leaves its error", async () => {
-  const events = await turnOf(`
-    import { serveHosted } from LIBRARY;
-    await serveHosted(async () => { throw Object.assign(new Error("no such ticket"), { code: "TICKETS_GONE" }); });`);
-  expect(bodyOf(events, "turn.failed")).toEqual({ code: "TICKETS_GONE", message: "no such ticket" });
-});
-
-test("a child that hangs is ended and named", async () => {
-  const events = await turnOf(`import { serveHosted } from LIBRARY; await serveHosted(() => new Promise(() => {}));`, {
-    timeoutMs: 400,
-  });
-  expect(JSON.stringify(bodyOf(events, "turn.failed"))).toContain("did not finish its turn within 400 ms");
-});
-
-test("a child whose event loop is blocked is ended and named, long before its turn's time is over", async () => {
-  const events = await turnOf(`import { serveHosted } from LIBRARY; await serveHosted(() => { for (;;); });`, {
-    answerWithinMs: 300,
-  });
-  expect(JSON.stringify(bodyOf(events, "turn.failed"))).toContain("has not answered for 300 ms: it is blocked");
-});
-
-test("a child that floods its output with what is no frame is ended and named", async () => {
-  const events = await turnOf(`for (;;) await new Promise((done) => process.stdout.write("x".repeat(65536), done));`);
-  expect(JSON.stringify(bodyOf(events, "turn.failed"))).toContain("no frame");
 });
