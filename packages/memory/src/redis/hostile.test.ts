@@ -15,6 +15,99 @@ const connect = (path: string) => {
 };
 
 describeWith([parts.redis], "redis", () => {
+  hostile("the server is at its memory limit in the middle of batches", {
+    backend: "redis",
+    control: "commands of their own are taken up to the one that no longer fits",
+    async unguarded() {
+      const server = await startRedis("--maxmemory", "4mb", "--save", "");
+      try {
+        const client = connect(server.path);
+        const filled = async () => {
+          for (let index = 0; index < 100; index++) await client.rpush("rows", `${index}${"x".repeat(100_000)}`);
+        };
+        await expect(filled()).rejects.toThrow(/OOM/);
+        expect(await client.llen("rows")).toBeGreaterThan(0);
+        client.disconnect();
+      } finally {
+        await server.stop();
+      }
+    },
+    async guarded() {
+      const server = await startRedis("--maxmemory", "4mb", "--save", "");
+      try {
+        const client = connect(server.path);
+        const memory = new Memory({ store: new RedisMemoryStore({ client }) });
+        let kept = 0;
+        const filled = async () => {
+          for (let batch = 0; batch < 200; batch++) {
+            const text = `heron ${"word ".repeat(1_000)}`;
+            const records = Array.from({ length: 20 }, (_, index) => ({ text: `${text} batch${batch}x${index}` }));
+            await memory.records.createMany(context, "m", records);
+            kept += 20;
+          }
+        };
+        await expect(filled()).rejects.toMatchObject({
+          code: "MEMORY_BACKEND_FAILED",
+          retryable: true,
+          message: expect.stringContaining("maxmemory"),
+        });
+        expect(kept).toBeGreaterThan(0);
+        const { items } = await memory.records.list(context, "m", { limit: 1_000 });
+        expect(items).toHaveLength(kept);
+        expect(await memory.search(context, "m", { text: "heron", topK: 1_000 })).toHaveLength(kept);
+        await client.config("SET", "maxmemory", "0");
+        await memory.records.create(context, "m", { text: "one more heron" });
+        client.disconnect();
+      } finally {
+        await server.stop();
+      }
+    },
+  });
+
+  hostile("a query and a name that are code for the backend", {
+    backend: "redis",
+    control: "text pasted into a script is run by the server",
+    async unguarded() {
+      const server = await startRedis();
+      try {
+        const client = connect(server.path);
+        await client.set("kept", "1");
+        const text = "x') redis.call('FLUSHALL') redis.call('GET', 'y";
+        await client.eval(`redis.call('GET', '${text}')`, 0);
+        expect(await client.exists("kept")).toBe(0);
+        client.disconnect();
+      } finally {
+        await server.stop();
+      }
+    },
+    async guarded() {
+      const server = await startRedis();
+      try {
+        const client = connect(server.path);
+        const memory = new Memory({ store: new RedisMemoryStore({ client }) });
+        await memory.records.create(context, "m", { text: "secret" });
+        const codes = [
+          "x') redis.call('FLUSHALL') return ('",
+          "]] redis.call('FLUSHALL') --[[",
+          "*",
+          "{acme/m}",
+          "\r\nFLUSHALL\r\n",
+        ];
+        for (const code of codes) {
+          expect(await memory.search(context, "m", { text: code })).toEqual([]);
+          await memory.records.create({ principal: { tenant: code } }, code, { text: code, externalId: code });
+          expect(await memory.records.get({ principal: { tenant: code } }, code, { externalId: code })).toMatchObject({
+            text: code,
+          });
+        }
+        expect(await memory.search(context, "m", { text: "secret" })).toHaveLength(1);
+        client.disconnect();
+      } finally {
+        await server.stop();
+      }
+    },
+  });
+
   hostile("the server is killed in the middle of batches", {
     backend: "redis",
     control: "a row and its index sent as commands of their own: the kill falls between them",

@@ -31,7 +31,7 @@ describeWith([parts.redis], "redis", () => {
       role: "user",
       text: "one two",
     });
-    const keys = (await client.keys("tags:*")).filter((key) => key !== "tags:scopes");
+    const keys = (await client.keys("tags:*")).filter((key) => !["tags:scopes", "tags:schema"].includes(key));
     expect(new Set(keys.map((key) => /\{([^}]*)\}/.exec(key)?.[1]))).toEqual(new Set(["a%7Bb%7Dc/m"]));
   });
 
@@ -60,6 +60,16 @@ describeWith([parts.redis], "redis", () => {
       );
     }
     expect(answers[1]).toEqual(answers[0]);
+  });
+
+  test("keys of a later layout are refused and left as they were", async () => {
+    await client.set("later:schema", "99");
+    const memory = new Memory({ store: new RedisMemoryStore({ client, prefix: "later:" }) });
+    await expect(memory.records.create({ principal: { tenant: "t" } }, "m", { text: "x" })).rejects.toMatchObject({
+      code: "MEMORY_SCHEMA_NEWER",
+      message: expect.stringContaining("Upgrade"),
+    });
+    expect(await client.keys("later:*")).toEqual(["later:schema"]);
   });
 
   test("a server that dies in the middle is an error that can be retried and holds nobody's words", async () => {

@@ -18,6 +18,7 @@ export class RedisMemoryStore implements MemoryStore {
   readonly #client: RedisClient;
   readonly #prefix: string;
   readonly #registered = new Set<string>();
+  #ready: Promise<void> | undefined;
   #closed = false;
 
   constructor({ client, prefix = "ashlar:memory:" }: RedisMemoryStoreDeps) {
@@ -143,12 +144,28 @@ export class RedisMemoryStore implements MemoryStore {
   async #guard<T>(body: () => Promise<T>): Promise<T> {
     this.#refuseClosed();
     try {
+      this.#ready ??= this.#check();
+      await this.#ready.catch((error: unknown) => {
+        this.#ready = undefined;
+        throw error;
+      });
       return await body();
     } catch (cause) {
+      if (MemoryError.is(cause)) throw cause;
+      const reply = cause instanceof Error ? (cause.message.split(" ")[0] ?? "") : "";
+      throw new MemoryError("MEMORY_BACKEND_FAILED", advice[reply] ?? unanswered, { cause: withoutCommand(cause) });
+    }
+  }
+
+  /** Keys of a later layout are left alone. */
+  async #check(): Promise<void> {
+    const key = `${this.#prefix}schema`;
+    const found = await this.#client.get(key);
+    if (found === null) await this.#client.set(key, String(LAYOUT), "NX");
+    else if (Number(found) > LAYOUT) {
       throw new MemoryError(
-        "MEMORY_BACKEND_FAILED",
-        "Redis did not answer. Repeat the call; one that carries an idempotency key is not applied twice.",
-        { cause: withoutCommand(cause) },
+        "MEMORY_SCHEMA_NEWER",
+        `The keys under ${this.#prefix} have layout ${found}; this release knows layouts up to ${LAYOUT}. Upgrade the package, or use another prefix.`,
       );
     }
   }
@@ -157,6 +174,19 @@ export class RedisMemoryStore implements MemoryStore {
     if (this.#closed) throw new MemoryError("MEMORY_STORE_CLOSED", "This store is closed: make another one.");
   }
 }
+
+/** Of the keys; rises when a release lays them out anew. */
+const LAYOUT = 1;
+
+const unanswered = "Redis did not answer. Repeat the call; one that carries an idempotency key is not applied twice.";
+/** By the first word of the server's reply. Each of them was said before anything was written. */
+const advice: Readonly<Record<string, string>> = {
+  OOM: "Redis is at its memory limit: make room or raise maxmemory, then repeat the call; nothing was written.",
+  MISCONF: "Redis cannot write to its disk: make room there, then repeat the call; nothing was written.",
+  READONLY: "This Redis is a replica: connect to the primary.",
+  LOADING: "Redis is still loading its data: repeat the call in a moment.",
+  NOREPLICAS: "Redis has too few replicas for the writes that it was told to keep safe: bring them back.",
+};
 
 /** Percent-encoding leaves neither braces nor slashes, so that no tenant can spell another's tag. */
 const tagOf = ({ tenant, memory }: Scope): string => `${encodeURIComponent(tenant)}/${encodeURIComponent(memory)}`;
