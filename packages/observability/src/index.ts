@@ -33,6 +33,7 @@ export { ObservabilityError, type ObservabilityErrorCode } from "./errors.ts";
 export { compareVersions, type VersionComparison } from "./evaluation/compare-versions.ts";
 export { casesFromSessions, type Evaluation, evaluate, readSession } from "./evaluation/evaluate.ts";
 export type { EvaluationCase, Evaluator, JudgeModel, Judgement } from "./evaluation/evaluator.ts";
+export { exportEvaluations } from "./evaluation/export-evaluations.ts";
 export { RubricEvaluator, type RubricEvaluatorDeps } from "./evaluation/rubric-evaluator.ts";
 export { InMemoryTraceStore } from "./in-memory/index.ts";
 export { type OtlpReceiverOptions, otlpReceiver } from "./otlp/otlp-receiver.ts";

@@ -12,9 +12,11 @@ import { InMemoryTraceStore } from "../in-memory/index.ts";
 import { PriceTable } from "../price-table.ts";
 import { InMemorySessions } from "../testing/in-memory-sessions.ts";
 import { sessionEventFixture } from "../testing/session-event-fixture.ts";
-import { spanFixture, spanIdOf } from "../testing/span-fixture.ts";
+import { spanFixture, traceIdOf } from "../testing/span-fixture.ts";
 import { consoleHandler } from "./console-handler.ts";
+import { ticketSession, ticketSpans } from "./fixtures/ticket-session.ts";
 
+const TICKET = "ses_000900";
 const acme = { principal: { tenant: "acme" } };
 const start = Date.UTC(2026, 0, 5, 3);
 const sessions = new InMemorySessions();
@@ -101,44 +103,19 @@ describeWith([parts.chromium], "the console in Chromium", () => {
 
   beforeAll(async () => {
     for (let number = 1; number <= 60; number++) addSession(number, 10);
-    addSession(900, 24, { agent: "ticket-resolver", status: "waiting" });
-    sessions.append("ses_000900", "approval.requested", {
-      request: "apr_1",
-      name: "tickets.refund",
-      text: "49.00 EUR to the customer",
+    const ticket = { id: TICKET, agent: "ticket-resolver", status: "waiting", startedAt: start, activeMs: 5200 };
+    sessions.add({ ...ticket, startedAt: start + 54e6 }, ticketSession(TICKET, start));
+    sessions.append(TICKET, "approval.requested", {
+      ...{ request: "apr_1", action: "tool.call", resource: "reply_to_ticket" },
+      ...{ reason: "a person reads what customers are told", arguments: { ticket_id: "T-9421" } },
     });
     addSession(901, 3, { agent: EVIL, text: EVIL, status: EVIL });
-    await traces.append(
-      acme,
-      [
-        "invoke_agent ticket-resolver",
-        "chat m-1",
-        "execute_tool tickets.read",
-        "chat m-1",
-        "execute_tool tickets.refund",
-        EVIL,
-      ].map((name, index) =>
-        spanFixture({
-          spanId: spanIdOf(index + 1),
-          ...(index === 0 ? {} : { parentSpanId: spanIdOf(1) }),
-          name,
-          startAt: start + index * 300,
-          endAt: start + (index === 0 ? 2000 : index * 300 + 280),
-          status: index === 4 ? "error" : "unset",
-          attributes: {
-            "gen_ai.conversation.id": "ses_000900",
-            ...(name.startsWith("chat")
-              ? {
-                  "gen_ai.operation.name": "chat",
-                  "gen_ai.request.model": "m-1",
-                  "gen_ai.usage.input_tokens": 1800,
-                  "gen_ai.usage.output_tokens": 120,
-                }
-              : {}),
-          },
-        }),
-      ),
-    );
+    const evil = spanFixture({
+      traceId: traceIdOf(9),
+      name: EVIL,
+      attributes: { "gen_ai.conversation.id": "ses_000901", x: EVIL },
+    });
+    await traces.append(acme, [...ticketSpans(TICKET, start), evil]);
     server = createServer(async (request, response) => {
       if (down) return void response.destroy();
       const body = request.method === "POST" ? { body: Readable.toWeb(request) as ReadableStream, duplex: "half" } : {};
@@ -191,41 +168,97 @@ describeWith([parts.chromium], "the console in Chromium", () => {
     return page;
   };
 
-  test("list, search, timeline, details, spans and live tail, by keyboard", async () => {
+  test("every view of a session, by keyboard, while it goes on", async () => {
     const page = await openPage();
     await page.locator("#sessions [role=option]").first().waitFor();
+    expect(await page.locator("main").textContent()).toContain("Choose a session");
     await page.keyboard.press("/");
     await page.keyboard.type("000900");
     await page.locator("#count", { hasText: "1" }).waitFor();
-    await page.locator("#sessions").focus();
+    await page.keyboard.press("ArrowDown");
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Enter");
     await page.locator(".event").first().waitFor();
-    await page.locator(".event", { hasText: "policy.decided" }).first().click();
-    await page.locator("aside h2", { hasText: "policy.decided" }).waitFor();
     await page.locator(".live.on").waitFor();
-    expect(await page.locator(".event.taken").count()).toBe(1);
-    sessions.append("ses_000900", "message.user", { text: "are you there?" });
+    await page.locator("#search").fill("");
+    const facts = page.locator(".facts");
+    await facts.getByText("10,650 in, 134 out").waitFor();
+    expect(await facts.textContent()).toMatch(/Workers2Retries2.*Cost0\.0340 USD/);
+    await page.locator(".event.memory", { hasText: "Prefers short answers" }).click();
+    await page.locator("aside h2", { hasText: "step.completed" }).waitFor();
+    sessions.append(TICKET, "user.message", { text: "are you there?" });
     await page.locator("#events").focus();
     await page.keyboard.press("End");
     await page.locator(".event", { hasText: "are you there?" }).waitFor();
-    await page.locator(".facts", { hasText: "Tokens" }).waitFor();
+    expect(await page.locator(".event.taken .marks", { hasText: "another worker" }).count()).toBe(1);
+    await page.locator(".event.bad", { hasText: "attempt 2" }).click();
+    await page.keyboard.press("[");
+    await page.keyboard.press("]");
+    await page.locator("aside", { hasText: "connection reset" }).waitFor();
     await picture(page, "timeline");
+
+    await page.keyboard.press("m");
+    await page.locator(".said.user", { hasText: "duplicate charge" }).waitFor();
+    await page.locator(".said.tool summary", { hasText: "execute_code" }).click();
+    await picture(page, "transcript");
     await page.keyboard.press("s");
-    await page.locator(".span.bad").waitFor();
-    await page.locator(".span", { hasText: "chat m-1" }).first().click();
-    await page.locator("aside", { hasText: "gen_ai.request.model" }).waitFor();
+    await page.locator(".span.bad").click();
+    await page.locator("aside", { hasText: "ECONNRESET" }).waitFor();
+    expect(await page.locator(".span.open", { hasText: "not ended" }).count()).toBe(2);
+    await page.keyboard.press("z");
+    await page.keyboard.press("z");
     await picture(page, "spans");
+    await page.keyboard.press("d");
+    await page.locator(".decision.memory", { hasText: "1 record" }).waitFor();
+    await page.locator(".decision.policy", { hasText: "refunds up to 500" }).first().click();
+    await picture(page, "decisions");
+    await page.keyboard.press("c");
+    await page.locator("#usage tr.worse", { hasText: "refund_charge" }).waitFor();
+    await picture(page, "cost");
+    await page.keyboard.press("?");
+    await page.locator("dialog[open]", { hasText: "zoom to the chosen span" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("tab", { name: "Timeline" }).focus();
+    await page.keyboard.press("ArrowRight");
+    await page.locator("#transcript").waitFor();
+
+    await page.emulateMedia({ colorScheme: "dark" });
+    await page.keyboard.press("t");
+    await picture(page, "dark");
+    await page.setViewportSize({ width: 390, height: 800 });
+    expect(await page.locator("nav").isVisible()).toBe(false);
+    await page.locator("#events").press("Home");
+    await page.locator(".event:visible", { hasText: "duplicate charge" }).waitFor();
+    await picture(page, "phone");
+    await page.getByRole("link", { name: "‹ Sessions" }).click();
+    await page.locator("#sessions [role=option]").first().waitFor();
+    await picture(page, "phone-sessions");
     await page.close();
-    const dark = await openPage("#ses_000900", { colorScheme: "dark" });
-    await dark.locator(".event").first().waitFor();
-    await dark.locator(".facts", { hasText: "Tokens" }).waitFor();
-    await picture(dark, "dark");
-    await dark.close();
+  });
+
+  test("filters are the server's, and a search looks through sessions that are not shown yet", async () => {
+    const page = await openPage();
+    await page.locator("#sessions [role=option]").first().waitFor();
+    await page.locator("#status").selectOption("ended");
+    await page.locator("#count", { hasText: /^20$/ }).waitFor();
+    await page.locator("#agent").selectOption("nightly-report");
+    await page.locator("#sessions[data-empty*='No session fits']").waitFor();
+    await page.locator("#status").selectOption("");
+    await page.locator("#agent").selectOption("");
+    await page.route("**/api/sessions?*", async (route) => {
+      const url = new URL(route.request().url());
+      if (url.searchParams.get("limit") === "100") url.searchParams.set("limit", "5");
+      await route.continue({ url: url.href });
+    });
+    await page.reload();
+    await page.locator("#search").fill("ses_000001");
+    await page.locator("#sessions [role=option]", { hasText: "ses_000001" }).waitFor();
+    expect(await page.locator("#count").textContent()).toBe("1");
+    await page.close();
   });
 
   test("approve, fork and kill, each once; a denied action says why", async () => {
-    const [one, two] = [await openPage("#ses_000900"), await openPage("#ses_000900")];
+    const [one, two] = [await openPage(`#${TICKET}`), await openPage(`#${TICKET}`)];
     await two.route("**/live**", (route) => route.abort());
     await two.reload();
     await Promise.all([one, two].map((page) => page.locator(".approval").waitFor()));
@@ -354,6 +387,10 @@ describeWith([parts.chromium], "the console in Chromium", () => {
       const page = await openPage("#ses_000901");
       await page.locator(".event", { hasText: "<img src=x" }).first().waitFor({ timeout: 5000 });
       await page.locator(".agent", { hasText: "<svg onload" }).first().waitFor({ timeout: 5000 });
+      for (const key of ["m", "s", "d", "c"]) await page.keyboard.press(key);
+      await page.keyboard.press("s");
+      await page.locator(".span", { hasText: "<img src=x" }).click();
+      await page.locator("aside dd", { hasText: "<script>" }).waitFor();
       expect(await page.title()).toBe("Console");
       expect(
         await page.locator("main img, main svg, main script, main a:not(.back), nav img, nav script").count(),

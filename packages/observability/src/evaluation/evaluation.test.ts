@@ -4,6 +4,7 @@ import { sessionEventFixture } from "../testing/session-event-fixture.ts";
 import { compareVersions } from "./compare-versions.ts";
 import { casesFromSessions, type Evaluation, evaluate } from "./evaluate.ts";
 import type { Evaluator } from "./evaluator.ts";
+import { exportEvaluations } from "./export-evaluations.ts";
 import { RubricEvaluator } from "./rubric-evaluator.ts";
 
 const acme = { principal: { tenant: "acme" } };
@@ -31,6 +32,33 @@ test("a case that cannot be judged is reported and does not stop the others", as
     code,
   ]);
   expect(evaluations).toMatchObject([{ error: expect.stringContaining("score 7") }, { judgement: { score: 0 } }]);
+});
+
+test("cases go out as JSON Lines with what was said and how it was judged", () => {
+  const events = [
+    sessionEventFixture({ seq: 1, type: "user.message", body: { text: "twice\ncharged" } }),
+    sessionEventFixture({ seq: 2, type: "step.completed", step: "tool:refund" }),
+    sessionEventFixture({ seq: 3, type: "agent.message", body: { content: [{ type: "text", text: "done" }] } }),
+  ];
+  const about = { id: "refund", session: "ses_1" };
+  const lines = exportEvaluations(
+    [
+      { ...about, events },
+      { id: "other", session: "ses_2", events: [] },
+    ],
+    [
+      { ...about, evaluator: "kind", judgement: { score: 1 } },
+      { ...about, evaluator: "short", error: "no answer" },
+    ],
+  ).split("\n");
+  expect(lines).toHaveLength(3);
+  expect(JSON.parse(lines[0] ?? "")).toEqual({
+    id: "refund",
+    input: "twice\ncharged",
+    output: '[{"type":"text","text":"done"}]',
+    metadata: { session: "ses_1", events: 3 },
+    scores: { kind: { score: 1 }, short: { error: "no answer" } },
+  });
 });
 
 test("an interval tells a real change from noise, and is the same each time", () => {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { hostile } from "../../../../test/support/hostile.ts";
 import { combineRedactors, PatternRedactor } from "./pattern-redactor.ts";
+import { redactingStream } from "./redacting-stream.ts";
 
 const redactor = new PatternRedactor();
 const jwt = `eyJhbGciOiJIUzI1NiJ9.${"eyJzdWIiOiIxMjM0NTY3ODkwIn0"}.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U`;
@@ -128,6 +129,25 @@ hostile("a private key that never ends, in a stream", {
         ),
       ),
     ).toBe("[redacted:private-key]");
+  },
+});
+
+hostile("a stream that never lets go, in many small chunks", {
+  control: "one try at each of its lines would be a hundred thousand scans",
+  unguarded: () => expect(("x\n".repeat(10_000).match(/\n/g)?.length ?? 0) * 20).toBeGreaterThan(100_000),
+  async guarded() {
+    let scanned = 0;
+    const counting = redactingStream((text) => {
+      scanned += 1;
+      return text.startsWith("-----BEGIN") ? "[redacted]" : text;
+    });
+    const writer = counting.writable.getWriter();
+    const out = new Response(counting.readable).text();
+    for (let chunk = 0; chunk < 2000; chunk++)
+      await writer.write(Buffer.from(chunk === 0 ? "-----BEGIN\n" : "x\nx\nx\nx\nx\n"));
+    await writer.close();
+    expect(await out).toBe("[redacted]");
+    expect(scanned).toBeLessThan(20_000);
   },
 });
 
