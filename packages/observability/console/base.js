@@ -63,7 +63,8 @@ const short = new Intl.DateTimeFormat(undefined, {
 });
 export const shortTime = (at) => short.format(at);
 
-export const count = (value) => value.toLocaleString();
+const numbers = new Intl.NumberFormat();
+export const count = (value) => numbers.format(value);
 
 export const money = ({ micros, currency }) =>
   `${(micros / 1e6).toFixed(micros < 10000 ? 6 : micros < 1e6 ? 4 : 2)} ${currency}`.trim();

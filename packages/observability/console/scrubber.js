@@ -25,6 +25,7 @@ export class Scrubber {
       h("div", { class: "under" }, this.output, legend),
     );
     this.events = [];
+    this.width = 0;
     this.draw = perFrame(() => this.paint());
     this.range.addEventListener("input", () => move(this.index()));
     new ResizeObserver(this.draw).observe(this.canvas);
@@ -51,12 +52,13 @@ export class Scrubber {
     const before = this.events[index - 1];
     const gap = before === undefined ? "" : `, ${duration(event.at - before.at)} after the one before`;
     this.output.textContent = `Event ${count(event.seq)} of ${count(this.events.at(-1).seq)} · ${time(event.at)}${gap}`;
-    this.head.style.transform = `translateX(${((index + 0.5) / this.events.length) * this.canvas.clientWidth}px)`;
+    this.head.style.transform = `translateX(${((index + 0.5) / this.events.length) * this.width}px)`;
   }
 
   paint() {
     const { canvas, events } = this;
     const width = canvas.clientWidth;
+    this.width = width;
     if (width === 0 || events.length === 0) return;
     const ratio = devicePixelRatio || 1;
     canvas.width = width * ratio;

@@ -239,7 +239,8 @@ function statusIn(events) {
     if (type === "session.ended") return "ended";
     if (type === "session.parked") return "parked";
     if (type.startsWith("session.status_")) return type.slice("session.status_".length);
-    if (type === "turn.started" || type === "session.recovered") return "running";
+    if (type === "approval.requested") return "waiting";
+    if (/^(?:turn\.started|session\.recovered|approval\.answered)$/.test(type)) return "running";
   }
   return undefined;
 }

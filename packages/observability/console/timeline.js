@@ -2,6 +2,9 @@ import { duration, h } from "./base.js";
 import { familyOf, told } from "./read-event.js";
 import { VirtualList } from "./virtual-list.js";
 
+/** More does not fit into a line, and every letter of it would be measured. */
+const LONGEST = 180;
+
 export const since = (event, before) => {
   const gap = before === undefined ? 0 : event.at - before.at;
   return gap < 0 ? `clock ${duration(gap)}` : `+${duration(gap)}`;
@@ -38,7 +41,7 @@ export class Timeline {
           type: event.type,
           marks: marks.filter(Boolean).join(" · "),
           subject,
-          text: text.slice(0, 400).replaceAll(/\s+/g, " "),
+          text: text.slice(0, LONGEST).replaceAll(/\s+/g, " "),
           took: took === undefined ? "" : duration(took),
         };
       },

@@ -48,8 +48,8 @@ export class VirtualList {
       const slot = this.slots[index % this.slots.length];
       used.add(slot);
       if (slot.item !== items[index] || slot.index !== index || this.stale) this.put(slot, items[index], index);
-      const selected = String(index === this.selected);
-      if (slot.row.ariaSelected !== selected) slot.row.ariaSelected = selected;
+      const selected = index === this.selected;
+      if (slot.selected !== selected) this.mark(slot, selected);
     }
     for (const slot of this.slots) {
       if (used.has(slot) || slot.index === -1) continue;
@@ -61,27 +61,38 @@ export class VirtualList {
     if (last >= items.length - 20) this.near?.();
   }
 
+  /** Only the row that the focus is on needs a name. */
+  mark(slot, selected) {
+    slot.selected = selected;
+    slot.row.ariaSelected = String(selected);
+    if (selected) slot.row.id = `${this.element.id}-${this.selected}`;
+    else slot.row.removeAttribute("id");
+  }
+
   grow(slots) {
     while (this.slots.length < slots) {
       const cells = Object.fromEntries(this.cells.map((name) => [name, h("span", { class: name }, "")]));
       const row = h("div", { class: "row", role: "option", hidden: true }, ...Object.values(cells));
+      row.style.height = `${this.height}px`;
       this.slots.push({ row, cells, index: -1, item: undefined });
       this.space.append(row);
     }
     for (const slot of this.slots) Object.assign(slot, { index: -1, item: undefined });
+    this.stale = true;
   }
 
   put(slot, item, index) {
     const { row, cells } = slot;
-    Object.assign(slot, { item, index });
-    row.hidden = false;
-    row.id = `${this.element.id}-${index}`;
+    Object.assign(slot, { item, index, selected: undefined });
+    if (row.hidden) row.hidden = false;
     row.style.transform = `translateY(${index * this.height}px)`;
-    row.style.height = `${this.height}px`;
     row.ariaPosInSet = String(index + 1);
-    row.ariaSetSize = String(this.items.length);
+    if (this.stale) row.ariaSetSize = String(this.items.length);
     const { kind, ...texts } = this.fill(item, index, cells);
-    row.className = `row ${kind}`;
+    if (slot.kind !== kind) {
+      slot.kind = kind;
+      row.className = `row ${kind}`;
+    }
     for (const name in texts) {
       const text = clean(texts[name]);
       if (cells[name].textContent !== text) cells[name].textContent = text;

@@ -284,24 +284,25 @@ describeWith([parts.chromium], "the console in Chromium", () => {
   });
 
   test("a transcript, a fork beside its origin, a check against the record, evaluations side by side", async () => {
-    addSession(960, 3);
+    const resolved = { id: "ses_000960", agent: "ticket-resolver", status: "idle", startedAt: start, activeMs: 5200 };
+    sessions.add(resolved, ticketSession(resolved.id, start));
     sessions.append("ses_000960", "agent.message", { text: "Refunded." });
     const page = await openPage("#ses_000960");
     await page.locator(".event").first().waitFor();
     await page.keyboard.press("m");
     await page.locator(".said.agent", { hasText: "Refunded." }).waitFor();
-    await picture(page, "transcript");
     await page.getByRole("button", { name: "Check" }).click();
     await page.locator("#say", { hasText: "does what the record says" }).waitFor();
 
-    const { id } = await sessions.fork(acme, "ses_000960", { afterSeq: 3 });
+    const { id } = await sessions.fork(acme, "ses_000960", { afterSeq: 23 });
     sessions.append(id, "session.forked", { from: "ses_000960" });
+    sessions.append(id, "step.completed", { recorded: true, output: { content: "refunded 169.00 EUR, once" } });
     sessions.append(id, "agent.message", { text: "We are sorry." });
     await page.goto(`${base}#${id}`);
     await page.getByRole("button", { name: "Compare with origin" }).click();
-    await page.locator(".pair.changed", { hasText: "We are sorry." }).click();
-    await page.locator("aside", { hasText: "Refunded." }).waitFor();
-    await page.locator(".head", { hasText: "The first 3 events are the same." }).waitFor();
+    await page.locator(".pair", { hasText: "We are sorry." }).click();
+    await page.locator("aside", { hasText: "We are sorry." }).waitFor();
+    await page.locator(".head", { hasText: "The first 23 events are the same." }).waitFor();
     await picture(page, "side-by-side");
 
     await page.getByRole("link", { name: "Evaluations" }).click();
