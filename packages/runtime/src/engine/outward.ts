@@ -39,9 +39,14 @@ export class Outward {
     await this.#deps.journal.deposit(context, session, draft, { wake: false });
   }
 
-  job({ id, tenant, agent, state }: SessionRecord): Job {
+  job({ id, tenant, agent, state }: SessionRecord, availableAt: number = this.#deps.clock.now()): Job {
     const { priority, requires } = readState(state);
-    return { session: id, lane: { tenant, agent, priority, requires }, availableAt: this.#deps.clock.now() };
+    return { session: id, lane: { tenant, agent, priority, requires }, availableAt };
+  }
+
+  /** Puts a session that waits into the queue for its time, which a sweep would find later. */
+  async wake(record: SessionRecord, at: number): Promise<void> {
+    await this.#deps.queue.put([this.job(record, at)]);
   }
 
   /** The same `key` gives the same session, whose first message is sent once. */

@@ -262,6 +262,7 @@ export class SessionRun {
     const activeMs = this.#activeMs();
     await this.#append([{ type, body: { ...body, usage: { ...usageOf(this.#state), activeMs } } }], status);
     await this.#release(wakeAt === undefined ? {} : { wakeAt });
+    if (wakeAt !== undefined && status === "waiting") await this.#deps.outward.wake(this.#claim.record, wakeAt);
   }
 
   #owing(state: SessionState, report: { readonly [key: string]: Json }): SessionState {

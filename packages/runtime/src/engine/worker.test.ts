@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
+import type { Agent } from "../agent.ts";
 import { InMemorySessionLog, InMemoryWorkQueue } from "../in-memory/index.ts";
 import { Runtime } from "../runtime.ts";
 import { ManualClock } from "../testing/index.ts";
@@ -63,4 +64,26 @@ test("jobs that come back while their session runs here start nothing a second t
   for await (const { type } of runtime.sessions.events(context, id)) if (type === "session.status_idle") break;
   const { items } = await runtime.records.events(context, id);
   expect([most, items.filter(({ type }) => type === "session.recovered")]).toEqual([1, []]);
+});
+
+test("a message in mid-turn, a timer and an answer are served without a sweep", async () => {
+  const stores = { log: new InMemorySessionLog(), queue: new InMemoryWorkQueue() };
+  let turns = 0;
+  const agent: Agent = {
+    name: "a",
+    async run(session, { body }) {
+      turns += 1;
+      if (body === "sleep") await session.sleep("nap", 20);
+      if (body === "again") await runtime.sessions.send(context, session.id, { type: "user.message", body: "last" });
+    },
+  };
+  await using runtime = new Runtime({ ...stores, agents: [agent], sweepMs: 1e6 });
+  await runtime.start();
+  const { id } = await runtime.sessions.open(context, { agent: "a" });
+  for (let round = 1; round <= 20; round++) {
+    await runtime.sessions.send(context, id, { type: "user.message", body: "again" });
+    await expect.poll(() => turns, { timeout: 10_000 }).toBe(round * 2);
+  }
+  await runtime.sessions.send(context, id, { type: "user.message", body: "sleep" });
+  await expect.poll(() => turns, { timeout: 10_000 }).toBe(42);
 });

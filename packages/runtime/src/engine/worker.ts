@@ -26,6 +26,8 @@ export class Worker {
   readonly #deps: WorkerDeps;
   readonly #stopping = new AbortController();
   readonly #runs = new Map<string, { readonly run: SessionRun; readonly done: Promise<void> }>();
+  /** Sessions whose run has not ended; a job of one came back because this worker's own lease had lapsed. */
+  readonly #running = new Set<string>();
   #loops: readonly Promise<void>[] = [];
   #freed: () => void = () => {};
   readonly #sweep: Sweep;
@@ -113,8 +115,7 @@ export class Worker {
   async #run(job: TakenJob): Promise<void> {
     const { log, queue, owner, clock, sweepMs, onError } = this.#deps;
     const context = { principal: { tenant: job.lane.tenant } };
-    // Reclaimed from this very worker while its lease had lapsed: the run under way goes on.
-    if (this.#runs.has(job.session)) return queue.finish(job);
+    if (this.#running.has(job.session)) return queue.finish(job);
     let claim: Claim | undefined;
     try {
       claim = await log.claim(context, job.session, { owner });
@@ -126,8 +127,10 @@ export class Worker {
     if (claim === undefined) return queue.finish(job);
     const { fence, record } = claim;
     const run = new SessionRun(this.#deps, context, claim);
+    this.#running.add(job.session);
     const done = run
       .run()
+      .finally(() => this.#running.delete(job.session))
       .then(() => queue.finish(job))
       .catch(async (error) => {
         onError(error);
