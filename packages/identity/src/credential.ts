@@ -40,6 +40,8 @@ export interface OAuthServer {
   /** The resource the token is for (RFC 8707). */
   readonly resource?: string;
   readonly audience?: string;
+  /** Ask for tokens that are bound to a key of ours (DPoP, RFC 9449): whoever steals one cannot use it. */
+  readonly dpop?: boolean;
 }
 
 export interface ClientCredentialsSecret extends OAuthServer {

@@ -93,6 +93,7 @@ export class Egress {
         redactor.add(secret);
         this.#guard?.add(secret);
       }
+      if (issued.prove !== undefined) draft.prove(await issued.prove({ method: request.method, url }));
       if (draft.has(placeholder)) {
         await this.#deny(context, row.reference, url.host, "it stands where the credential may not be put");
       }

@@ -1,4 +1,4 @@
-export type { AccessTokens, OpenedGrant } from "./access-tokens.ts";
+export type { AccessToken, AccessTokens, OpenedGrant, ProvenRequest } from "./access-tokens.ts";
 export { AgentTokens, type AgentTokensDeps, type TokenRequest } from "./agent-tokens.ts";
 export { type AuditAnchor, AuditLog, type AuditLogDeps, type AuditVerdict } from "./audit-log.ts";
 export type { AuditDecision, AuditEntry, AuditRow, AuditStore } from "./audit-store.ts";

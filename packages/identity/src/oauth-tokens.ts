@@ -1,4 +1,4 @@
-import type { AccessTokens, OpenedGrant } from "./access-tokens.ts";
+import type { AccessToken, AccessTokens, OpenedGrant } from "./access-tokens.ts";
 import type { AgentTokens } from "./agent-tokens.ts";
 import type { ConsentRequests, EndedGrant } from "./consent-requests.ts";
 import { type CallContext, type Clock, type IdSource, systemClock, systemIds } from "./dialect.ts";
@@ -9,6 +9,7 @@ import { type Grant, Grants, grantId, type StoredGrant } from "./internal/grants
 import { type Fetch, guardedFetch } from "./internal/guarded-fetch.ts";
 import { Leases } from "./internal/lease.ts";
 import { OAuthServers } from "./internal/oauth-server.ts";
+import { proof } from "./internal/proof-key.ts";
 import { TokenRequests } from "./internal/token-requests.ts";
 import type { Keyring } from "./keyring.ts";
 
@@ -43,7 +44,7 @@ export class OAuthTokens implements AccessTokens {
   readonly #grants: Grants;
   readonly #leases: Leases;
   readonly #requests: TokenRequests;
-  readonly #renewing = new Map<string, Promise<string>>();
+  readonly #renewing = new Map<string, Promise<AccessToken>>();
 
   constructor({ store, keyring, agentTokens, consents, clock = systemClock, ids = systemIds, fetch }: OAuthTokensDeps) {
     this.#clock = clock;
@@ -54,12 +55,12 @@ export class OAuthTokens implements AccessTokens {
     this.#requests = new TokenRequests({ servers, agentTokens, clock, ids });
   }
 
-  async accessToken(context: CallContext, opened: OpenedGrant): Promise<string> {
+  async accessToken(context: CallContext, opened: OpenedGrant): Promise<AccessToken> {
     const { signal, ...others } = context;
     const { tenant } = context.principal;
     const id = grantId(context, opened);
     const stored = await this.#grants.read(tenant, id);
-    if (stored && this.#fresh(stored)) return stored.grant.accessToken;
+    if (stored && this.#fresh(stored)) return this.#token(stored.grant);
     if (isConsented(opened) && !(stored && renewable(stored))) throw consent(opened.reference);
     const key = JSON.stringify([tenant, id]);
     let renewing = this.#renewing.get(key);
@@ -71,14 +72,14 @@ export class OAuthTokens implements AccessTokens {
     return abortable(renewing, signal);
   }
 
-  async #renew(context: CallContext, opened: OpenedGrant, id: string): Promise<string> {
+  async #renew(context: CallContext, opened: OpenedGrant, id: string): Promise<AccessToken> {
     const { tenant } = context.principal;
     for (;;) {
       const release = await this.#leases.take(tenant, id);
       const stored = await this.#grants.read(tenant, id);
       if (stored && this.#fresh(stored)) {
         await release?.();
-        return stored.grant.accessToken;
+        return this.#token(stored.grant);
       }
       if (release === undefined) {
         await this.#clock.sleep(POLL_MS);
@@ -99,7 +100,7 @@ export class OAuthTokens implements AccessTokens {
     if (!isConsented(opened)) {
       const tokens = await this.#requests.send(context, opened, stored?.grant);
       const written = await this.#grants.write(tenant, id, tokens, stored?.recordVersion ?? 0);
-      return written === undefined ? undefined : tokens.accessToken;
+      return written === undefined ? undefined : this.#token(tokens);
     }
     if (stored === undefined || !renewable(stored)) throw consent(opened.reference);
     const { refreshingSince, ...grant } = stored.grant;
@@ -109,7 +110,7 @@ export class OAuthTokens implements AccessTokens {
     try {
       const tokens = await this.#requests.send(context, opened, grant);
       const written = await this.#grants.write(tenant, id, { ...kept(grant), ...tokens }, version);
-      return written === undefined ? undefined : tokens.accessToken;
+      return written === undefined ? undefined : this.#token(tokens);
     } catch (error) {
       if (!IdentityError.is(error) || error.cause !== "invalid_grant") throw error;
       const ended = { reference: opened.reference, interrupted: refreshingSince !== undefined };
@@ -127,6 +128,11 @@ export class OAuthTokens implements AccessTokens {
     const { interrupted } = ended;
     const noted = { ...grant, ended: { at: this.#clock.now(), interrupted } };
     await this.#grants.write(context.principal.tenant, id, noted, recordVersion);
+  }
+
+  #token({ accessToken, proofKey }: Grant): AccessToken {
+    if (proofKey === undefined) return { value: accessToken };
+    return { value: accessToken, prove: (request) => proof(proofKey, accessToken, request, this.#clock.now()) };
   }
 
   #fresh({ grant }: StoredGrant): boolean {

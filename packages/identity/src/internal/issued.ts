@@ -1,4 +1,4 @@
-import type { AccessTokens } from "../access-tokens.ts";
+import type { AccessToken, AccessTokens } from "../access-tokens.ts";
 import type { OAuthServer } from "../credential.ts";
 import type { CallContext } from "../dialect.ts";
 import { IdentityError } from "../errors.ts";
@@ -12,6 +12,8 @@ export interface Issued {
   readonly authorization: string;
   /** Everything that must not come back. */
   readonly secrets: readonly string[];
+  /** The value is bound to a key, and counts with a proof for the request alone. */
+  readonly prove?: AccessToken["prove"];
 }
 
 export async function issue(
@@ -39,10 +41,11 @@ export async function issue(
       }
       const server: OAuthServer & { kind: typeof secret.kind } = secret;
       const grant = { reference: row.reference, credential: row.id, recordId, version, secret: server };
-      const token = await tokens.accessToken(context, grant);
+      const { value, prove } = await tokens.accessToken(context, grant);
       const own = [secret.clientSecret, secret.kind === "jwt_bearer" ? secret.privateKey : undefined];
-      const secrets = [token, ...own.filter((each) => each !== undefined)];
-      return { value: token, authorization: `Bearer ${token}`, secrets };
+      const secrets = [value, ...own.filter((each) => each !== undefined)];
+      if (prove === undefined) return { value, authorization: `Bearer ${value}`, secrets };
+      return { value, authorization: `DPoP ${value}`, secrets, prove };
     }
   }
 }

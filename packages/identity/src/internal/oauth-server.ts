@@ -5,6 +5,7 @@ import { IdentityError } from "../errors.ts";
 import { BoundedMap } from "./cache.ts";
 import { type Fetch, GuardedFetchError } from "./guarded-fetch.ts";
 import { isLoopback } from "./hosts.ts";
+import { newProofKey, type ProofKey, proofHandle } from "./proof-key.ts";
 
 export interface TokenSet {
   readonly accessToken: string;
@@ -12,6 +13,8 @@ export interface TokenSet {
   readonly expiresAt: number;
   /** As the server granted them, or as they were asked for when it does not say. */
   readonly scopes?: readonly string[];
+  /** The key that the tokens are bound to. */
+  readonly proofKey?: ProofKey;
 }
 
 /** Lifetime of a token whose issuer does not say. */
@@ -51,21 +54,21 @@ export class OAuthServers {
   }
 
   /** A grant at the token endpoint. A refusal is `IDENTITY_GRANT_REFUSED` and names the server's error code alone. */
-  async request(server: OAuthServer, grantType: string, parameters: Record<string, string>): Promise<TokenSet> {
+  async request(
+    server: OAuthServer,
+    grantType: string,
+    parameters: Record<string, string>,
+    key?: ProofKey,
+  ): Promise<TokenSet> {
     const metadata = await this.metadata(server);
-    return this.call(metadata.issuer, async () => {
+    const [client, authentication] = clientOf(server);
+    return this.#grant(metadata, server, key, async (options) => {
       const all = { ...common(server), ...parameters };
-      const options = this.options(metadata.token_endpoint);
-      const [client, authentication] = clientOf(server);
-      const response = await oauth.genericTokenEndpointRequest(
+      return oauth.processGenericTokenEndpointResponse(
         metadata,
         client,
-        authentication,
-        grantType,
-        all,
-        options,
+        await oauth.genericTokenEndpointRequest(metadata, client, authentication, grantType, all, options),
       );
-      return this.#tokens(await oauth.processGenericTokenEndpointResponse(metadata, client, response));
     });
   }
 
@@ -76,7 +79,7 @@ export class OAuthServers {
   ): Promise<TokenSet> {
     const metadata = await this.metadata(server);
     const [client, authentication] = clientOf(server);
-    return this.call(metadata.issuer, async () => {
+    return this.#grant(metadata, server, undefined, async (options) => {
       const valid = oauth.validateAuthResponse(metadata, client, callback, flow.state);
       const response = await oauth.authorizationCodeGrantRequest(
         metadata,
@@ -85,9 +88,33 @@ export class OAuthServers {
         valid,
         flow.redirectUri,
         flow.verifier,
-        { ...this.options(metadata.token_endpoint), additionalParameters: resource(server) },
+        { ...options, additionalParameters: resource(server) },
       );
-      return this.#tokens(await oauth.processAuthorizationCodeResponse(metadata, client, response));
+      return oauth.processAuthorizationCodeResponse(metadata, client, response);
+    });
+  }
+
+  /** One try, or two where the server answers the first with the nonce that it wants in the proof. */
+  async #grant(
+    { issuer, token_endpoint }: oauth.AuthorizationServer,
+    { dpop = false }: OAuthServer,
+    known: ProofKey | undefined,
+    ask: (
+      options: ReturnType<OAuthServers["options"]> & oauth.DPoPRequestOptions,
+    ) => Promise<oauth.TokenEndpointResponse>,
+  ): Promise<TokenSet> {
+    const proofKey = dpop ? (known ?? (await newProofKey())) : undefined;
+    const options = this.options(token_endpoint);
+    const proving = proofKey === undefined ? options : { ...options, DPoP: await proofHandle(proofKey) };
+    return this.call(issuer, async () => {
+      const answer = await ask(proving).catch((error: unknown) => {
+        if (proofKey !== undefined && oauth.isDPoPNonceError(error)) return ask(proving);
+        throw error;
+      });
+      if ((answer.token_type === "dpop") !== dpop) {
+        throw new IdentityError("IDENTITY_GRANT_REFUSED", `${issuer} gave a token of type ${answer.token_type}.`);
+      }
+      return { ...this.#tokens(answer), ...(proofKey && { proofKey }) };
     });
   }
 

@@ -12,6 +12,7 @@ export async function place(
   issued: Issued,
 ): Promise<OutboundRequest> {
   const name = surface.name.toLowerCase();
+  if (issued.prove !== undefined) return placeProven(request, url, surface, issued);
   if (surface.in === "header") {
     const value = name === "authorization" ? issued.authorization : issued.value;
     return { ...request, headers: { ...without(request.headers, name), [surface.name]: headerValue(value) } };
@@ -25,6 +26,18 @@ export async function place(
   const kept = cookies(request.headers).filter(([cookie]) => cookie !== surface.name);
   const cookie = [...kept, [surface.name, encodeURIComponent(issued.value)]].map((pair) => pair.join("=")).join("; ");
   return { ...request, headers: { ...without(request.headers, "cookie"), cookie } };
+}
+
+/** A nonce that the resource asked for comes as the request's own `dpop-nonce`, and goes no further. */
+async function placeProven(request: OutboundRequest, url: URL, surface: Surface, issued: Issued) {
+  if (surface.in !== "header" || surface.name.toLowerCase() !== "authorization") {
+    throw new IdentityError("IDENTITY_INVALID", "A token that is bound to a key goes into `authorization` alone.");
+  }
+  const nonce = Object.entries(request.headers).find(([name]) => name.toLowerCase() === "dpop-nonce")?.[1];
+  const proven = { method: request.method, url, ...(nonce === undefined ? {} : { nonce }) };
+  const kept = ["authorization", "dpop", "dpop-nonce"].reduce(without, request.headers);
+  const dpop = (await issued.prove?.(proven)) ?? "";
+  return { ...request, headers: { ...kept, authorization: headerValue(issued.authorization), dpop } };
 }
 
 async function placeInBody(request: OutboundRequest, field: string, value: string): Promise<OutboundRequest> {

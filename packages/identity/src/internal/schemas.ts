@@ -14,6 +14,7 @@ const server = {
   scopes: z.array(short).max(64).optional(),
   resource: z.url().optional(),
   audience: short.optional(),
+  dpop: z.boolean().optional(),
 };
 const placed = <T extends { issuer?: string | undefined; tokenEndpoint?: string | undefined }>(
   schema: z.ZodType<T>,

@@ -54,6 +54,15 @@ export class Draft {
     return made;
   }
 
+  /** For a token that is bound to a key: its scheme, and the proof beside it. */
+  prove(proof: string): void {
+    for (const [name, text] of this.#headers) {
+      if (name.toLowerCase() === "authorization") this.#headers.set(name, text.replace(/^bearer /i, "DPoP "));
+      if (name.toLowerCase() === "dpop") this.#headers.delete(name);
+    }
+    this.#headers.set("dpop", proof);
+  }
+
   get request(): OutboundRequest {
     const request = { ...this.#request, url: this.#url.href, headers: Object.fromEntries(this.#headers) };
     return this.#body?.changed ? withBody(request, this.#body.text) : request;

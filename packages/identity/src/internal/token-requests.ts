@@ -26,23 +26,26 @@ export class TokenRequests {
   async send(context: CallContext, opened: OpenedGrant, before: Grant | undefined): Promise<TokenSet> {
     const { servers } = this.#deps;
     const secret = opened.secret as CredentialSecret;
+    const key = before?.proofKey;
     switch (secret.kind) {
       case "oauth2_client_credentials":
-        return servers.request(secret, "client_credentials", {});
+        return servers.request(secret, "client_credentials", {}, key);
       case "oauth2_authorization_code": {
         const scope = before?.scopes?.join(" ");
         const parameters = { refresh_token: before?.refreshToken ?? "", ...(scope === undefined ? {} : { scope }) };
-        return servers.request(secret, "refresh_token", parameters);
+        return servers.request(secret, "refresh_token", parameters, key);
       }
       case "jwt_bearer": {
         const assertion = await this.#assertion(secret);
-        return servers.request(secret, "urn:ietf:params:oauth:grant-type:jwt-bearer", { assertion });
+        return servers.request(secret, "urn:ietf:params:oauth:grant-type:jwt-bearer", { assertion }, key);
       }
       case "token_exchange":
-        return servers.request(secret, "urn:ietf:params:oauth:grant-type:token-exchange", {
-          subject_token: await this.#subjectToken(context, secret),
-          subject_token_type: "urn:ietf:params:oauth:token-type:access_token",
-        });
+        return servers.request(
+          secret,
+          "urn:ietf:params:oauth:grant-type:token-exchange",
+          await this.#subject(context, secret),
+          key,
+        );
       default:
         throw new IdentityError("IDENTITY_INVALID", `${opened.reference} is not of an OAuth kind.`);
     }
@@ -69,12 +72,15 @@ export class TokenRequests {
       .sign(key);
   }
 
-  async #subjectToken(context: CallContext, secret: TokenExchangeSecret): Promise<string> {
+  async #subject(context: CallContext, secret: TokenExchangeSecret): Promise<Record<string, string>> {
     const { agentTokens } = this.#deps;
     if (agentTokens === undefined) {
       throw new IdentityError("IDENTITY_INVALID", "token_exchange needs `agentTokens` to name the agent with.");
     }
     const audience = secret.subjectAudience ?? secret.issuer ?? secret.tokenEndpoint ?? "";
-    return agentTokens.issue(context, { audience, lifetimeMs: 60_000 });
+    return {
+      subject_token: await agentTokens.issue(context, { audience, lifetimeMs: 60_000 }),
+      subject_token_type: "urn:ietf:params:oauth:token-type:access_token",
+    };
   }
 }
