@@ -243,8 +243,8 @@ describeWith([parts.chromium], "the console of the server, in Chromium", () => {
       await page.goto(`${server.url}/console/`);
       await page.getByLabel("API key").fill(readFileSync(join(data, "operator.key"), "utf8").trim());
       await page.getByRole("button", { name: "Sign in" }).click();
-      await page.getByText("ticket-resolver").first().click();
-      await page.getByText("tool:get_ticket").first().waitFor();
+      await page.getByText("ticket-resolver").locator("visible=true").first().click();
+      await page.getByText("get_ticket").locator("visible=true").first().waitFor();
       expect(problems).toEqual([]);
     } finally {
       await browser.close();

@@ -1,7 +1,14 @@
 import type { Permissions, ToolSource } from "@ashlar/gateway";
-import type { Agent, Pricing, SessionMemory } from "@ashlar/runtime";
+import {
+  type Agent,
+  AgentCatalog,
+  type AgentSource,
+  type Catalog,
+  type Pricing,
+  type SessionMemory,
+} from "@ashlar/runtime";
 import { loopAgent } from "@ashlar/runtime/ai";
-import type { VersionedAgent } from "./agent-versions.ts";
+import { type AgentDefinition, agentDefinition } from "./definition.ts";
 import type { Models } from "./models.ts";
 
 export interface AgentParts {
@@ -14,10 +21,30 @@ export interface AgentParts {
   readonly pricing: Pricing;
 }
 
+/** Every definition that an agent has had: a session goes on with the one that it was opened with. */
+export const agentCatalog = (catalog: Catalog, parts: () => AgentParts): AgentCatalog<AgentDefinition> =>
+  new AgentCatalog({
+    catalog,
+    factory: {
+      parse: (given) => agentDefinition.parse(given),
+      build: (definition, named) => agentOf(definition, named, parts()),
+    },
+  });
+
+/** The server's agents serve all who come in; sessions stay apart by tenant. */
+export function forEveryTenant(agents: AgentSource, tenant: string): AgentSource {
+  const ours = { principal: { tenant } };
+  return {
+    find: (_context, name, qualifier) => agents.find(ours, name, qualifier),
+    list: (_context, query) => agents.list(ours, query),
+  };
+}
+
 /** A definition as an agent of the built-in loop. */
-export async function agentOf({ name, version, definition }: VersionedAgent, parts: AgentParts): Promise<Agent> {
-  const {
+function agentOf(
+  {
     description,
+    model,
     system,
     tools,
     policies = { "*": "auto" },
@@ -25,10 +52,13 @@ export async function agentOf({ name, version, definition }: VersionedAgent, par
     memory,
     max_iterations,
     ...rest
-  } = definition;
+  }: AgentDefinition,
+  { name, version }: { readonly name: string; readonly version: string },
+  parts: AgentParts,
+): Agent {
   return loopAgent({
     ...{ name, version, system, policies, permissions: parts.permissions, pricing: parts.pricing },
-    model: await parts.models.model(definition.model, { tenant: parts.tenant, agent: name }),
+    model: parts.models.model(model, { tenant: parts.tenant, agent: name }),
     tools: [only(tools, parts.tools)],
     budget: {
       ...(limits.tokens === undefined ? {} : { tokens: limits.tokens }),

@@ -48,14 +48,14 @@ export class DefinitionFolder {
   }
 
   /** Calls back when something below the folder has changed and then been quiet for a moment. */
-  watch(changed: () => void): { close(): void } {
+  watch(changed: () => void): Disposable {
     let pending: NodeJS.Timeout | undefined;
     const watcher = watch(this.path, { recursive: true }, () => {
       clearTimeout(pending);
       pending = setTimeout(changed, 50);
     });
     return {
-      close() {
+      [Symbol.dispose]() {
         clearTimeout(pending);
         watcher.close();
       },

@@ -1,19 +1,16 @@
 import type { Gateway, Target, TargetFactory } from "@ashlar/gateway";
-import type { Agent, Runtime } from "@ashlar/runtime";
-import type { AgentVersions, VersionedAgent } from "./agent-versions.ts";
-import type { TargetDefinition } from "./definition.ts";
+import { type AgentCatalog, RuntimeError } from "@ashlar/runtime";
+import type { AgentDefinition, TargetDefinition } from "./definition.ts";
 import type { Definitions } from "./definition-folder.ts";
-import type { PublishedAgents } from "./published-agents.ts";
 import type { ReloadedTransport } from "./reloaded-transport.ts";
 
 export interface LoaderDeps {
   readonly gateway: Gateway;
-  readonly runtime: Runtime;
-  readonly versions: AgentVersions;
-  readonly published: PublishedAgents;
+  readonly agents: AgentCatalog<AgentDefinition>;
+  /** Whose the agents are. */
+  readonly tenant: string;
   readonly transport: ReloadedTransport;
   readonly target: (name: string, definition: TargetDefinition) => Promise<Target | TargetFactory>;
-  readonly agent: (agent: VersionedAgent) => Promise<Agent>;
   readonly say: (line: string) => void;
 }
 
@@ -24,16 +21,11 @@ const PATIENCE_MS = 30_000;
 export class Loader {
   readonly #deps: LoaderDeps;
   readonly #targets = new Map<string, string>();
-  readonly #defined = new Set<string>();
+  readonly #versions = new Map<string, number>();
   #applying: Promise<unknown> = Promise.resolve();
 
   constructor(deps: LoaderDeps) {
     this.#deps = deps;
-  }
-
-  /** Agents of earlier definitions, for sessions that were opened with them. */
-  async restore(): Promise<void> {
-    for await (const agent of this.#deps.versions.all()) await this.#define(agent);
   }
 
   /** Gives a sentence about each definition that could not be put into force; all others are. */
@@ -74,24 +66,39 @@ export class Loader {
   }
 
   async #applyAgents({ agents }: Definitions): Promise<void> {
-    const current = new Map<string, string>();
+    const { say, tenant } = this.#deps;
     for (const [name, definition] of agents) {
-      const version = await this.#deps.versions.version(name, definition);
-      await this.#define({ name, version, definition });
-      current.set(name, version);
+      const version = await this.#version(name, definition);
+      if (this.#versions.get(name) !== version) say(`agent ${name}, version ${version}`);
+      this.#versions.set(name, version);
     }
-    const before = this.#deps.published.publish(current);
-    for (const [name, version] of current) {
-      if (before.get(name) !== version) this.#deps.say(`agent ${name}, version ${version}`);
+    const context = { principal: { tenant } };
+    for (let cursor: string | undefined; ; ) {
+      const page = await this.#deps.agents.list(context, cursor === undefined ? {} : { cursor });
+      for (const { name } of page.items.filter((each) => !agents.has(each.name))) {
+        await this.#deps.agents.archive(context, name, Date.now());
+        this.#versions.delete(name);
+        say(`agent ${name} is gone`);
+      }
+      cursor = page.cursor;
+      if (cursor === undefined) return;
     }
-    for (const name of before.keys()) if (!current.has(name)) this.#deps.say(`agent ${name} is gone`);
   }
 
-  async #define(agent: VersionedAgent): Promise<void> {
-    const key = `${agent.name} ${agent.version}`;
-    if (this.#defined.has(key)) return;
-    this.#deps.runtime.define(await this.#deps.agent(agent));
-    this.#defined.add(key);
+  /** The newest version when it says the same and is in use; a new one otherwise. */
+  async #version(name: string, definition: AgentDefinition): Promise<number> {
+    const { agents, tenant } = this.#deps;
+    const context = { principal: { tenant } };
+    const newest = await agents.get(context, name);
+    const same = newest !== undefined && JSON.stringify(newest.definition) === JSON.stringify(definition);
+    if (same && (await agents.find(context, name)) !== undefined) return newest.version;
+    try {
+      return (await agents.put(context, name, definition, { expected: newest?.version ?? 0 })).version;
+    } catch (error) {
+      const another = RuntimeError.is(error) && error.code === "RUNTIME_CONFLICT";
+      if (another) return this.#version(name, definition); // a server beside this one was first
+      throw error;
+    }
   }
 }
 

@@ -14,13 +14,12 @@ try {
 
 async function run(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
-  const { startServer } = await import("./server.ts"); // a wrong flag is told before the stack is loaded
-  const server = await startServer(options, { environment: process.env, say });
-  const stop = new Promise<string>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+  const { makeKey, startServer } = await import("./server.ts"); // a wrong flag is told before the stack is loaded
+  const parts = { environment: process.env, say };
+  if (options.newKey !== undefined) return makeKey(options.newKey, options, parts);
+  await using _server = await startServer(options, parts);
+  const signal = await new Promise<string>((resolve) => {
+    for (const each of ["SIGTERM", "SIGINT"] as const) process.once(each, () => resolve(each));
   });
-  const signal = await Promise.race([stop, server.done]);
-  if (signal !== undefined) say(`${signal}: calls under way may end, sessions are handed on`);
-  await server.close();
-  if (signal !== undefined) say("stopped");
+  say(`${signal}: calls under way may end, sessions are handed on`);
 }

@@ -15,7 +15,7 @@ export interface ModelsDeps {
 }
 
 /** The models that definitions name. Keys are in the vault or, for `environment`, in the environment; never in a file. */
-export class Models implements AsyncDisposable {
+export class Models {
   readonly #deps: ModelsDeps;
   #scripted: ReturnType<typeof startScriptedModel> | undefined;
 
@@ -23,7 +23,7 @@ export class Models implements AsyncDisposable {
     this.#deps = deps;
   }
 
-  async model(definition: ModelDefinition, principal: Principal): Promise<LanguageModel> {
+  model(definition: ModelDefinition, principal: Principal): LanguageModel {
     switch (definition.provider) {
       case "environment":
         return this.#fromEnvironment();
@@ -48,11 +48,11 @@ export class Models implements AsyncDisposable {
     return OPENAI_API_KEY || OPENAI_BASE_URL ? "openai-compatible" : "scripted model (no key in the environment)";
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await (await this.#scripted)?.close();
   }
 
-  async #fromEnvironment(): Promise<LanguageModel> {
+  #fromEnvironment(): LanguageModel {
     const { ANTHROPIC_API_KEY, OPENAI_API_KEY, OPENAI_BASE_URL, ASHLAR_MODEL } = this.#deps.environment;
     if (ANTHROPIC_API_KEY) return createAnthropic({ apiKey: ANTHROPIC_API_KEY })(ASHLAR_MODEL ?? "claude-sonnet-4-5");
     if (!OPENAI_API_KEY && !OPENAI_BASE_URL) return this.#fromScript();
@@ -64,10 +64,14 @@ export class Models implements AsyncDisposable {
     })(ASHLAR_MODEL ?? "gpt-5");
   }
 
-  async #fromScript(): Promise<LanguageModel> {
-    this.#scripted ??= startScriptedModel(assistantScript);
-    const { baseURL, model } = await this.#scripted;
-    return createOpenAICompatible({ name: "scripted", baseURL, includeUsage: true })(model);
+  /** A server on loopback, started by the first question to it. */
+  #fromScript(): LanguageModel {
+    const baseURL = "http://scripted.invalid/v1";
+    const asked: typeof globalThis.fetch = async (input, init) => {
+      this.#scripted ??= startScriptedModel(assistantScript);
+      return fetch(String(input).replace(baseURL, (await this.#scripted).baseURL), init);
+    };
+    return createOpenAICompatible({ name: "scripted", baseURL, includeUsage: true, fetch: asked })("scripted-model");
   }
 
   /** The vault's credential goes on at the door, and what comes back is read without it. */

@@ -8,7 +8,8 @@ export interface Options {
   readonly data: string;
   /** The folder of agents, targets, policies and auth. */
   readonly definitions: string;
-  readonly profile: "sqlite";
+  /** Engine of the sessions. */
+  readonly profile: "sqlite" | "redis" | "postgres";
   readonly tenant: string;
   /** Make an API key for this user, print it and end. */
   readonly newKey: string | undefined;
@@ -25,7 +26,7 @@ export const usage = `npx -y pnpm@12 serve [options]
   --host HOST        127.0.0.1; any other address needs auth.yaml among the definitions
   --data DIR         .ashlar: databases, the vault's key, the operator's API key
   --definitions DIR  agents/*.yaml, targets/*.yaml, policies.yaml, auth.yaml (those of the example)
-  --profile NAME     engine of the sessions: sqlite
+  --profile NAME     engine of the sessions: sqlite, redis (at REDIS_URL) or postgres (at POSTGRES_URL)
   --tenant NAME      whose sessions the operator sees (local)
   --new-key USER     make an API key for USER, print it once, and end
 
@@ -40,8 +41,10 @@ export function readOptions(argv: readonly string[]): Options {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new UsageError(`--port ${values.port} is no port: give 0 to 65535.`);
   }
-  const profile = values.profile ?? "sqlite";
-  if (profile !== "sqlite") throw new UsageError(`--profile ${profile} is not known: choose sqlite.`);
+  const profile = (["sqlite", "redis", "postgres"] as const).find((each) => each === (values.profile ?? "sqlite"));
+  if (profile === undefined) {
+    throw new UsageError(`--profile ${values.profile} is not known: choose sqlite, redis or postgres.`);
+  }
   return {
     port,
     profile,
