@@ -5,9 +5,11 @@ import { STEPS_PER_TURN } from "./agent.ts";
 
 export interface Findings {
   readonly steps: number;
+  /** What was acknowledged and is not there, and steps that ran again after their result had been acknowledged. */
   readonly lost: number;
   readonly gaps: number;
   readonly doubleCompletions: number;
+  /** A claim that wrote again after another one had. */
   readonly interleavedWriters: number;
   readonly wrongLists: number;
   readonly repeatedEffects: number;
@@ -26,7 +28,8 @@ export function check(
   let interleavedWriters = 0;
   let wrongLists = 0;
   for (const [session, events] of histories) {
-    let epoch = 0;
+    let writer = "";
+    const before = new Set<string>();
     for (const [index, event] of events.entries()) {
       if (event.seq !== index + 1) gaps += 1;
       if (event.type === "step.completed") {
@@ -38,28 +41,42 @@ export function check(
         if (JSON.stringify(output.list) !== JSON.stringify([...Array(STEPS_PER_TURN).keys()])) wrongLists += 1;
       }
       if (event.fence === "input") inputs.set(`${session} ${event.seq}`, event.id);
-      else if (Number.parseInt(event.fence, 10) < epoch) interleavedWriters += 1;
-      else epoch = Number.parseInt(event.fence, 10);
+      else if (event.fence !== writer) {
+        if (before.has(event.fence)) interleavedWriters += 1;
+        before.add(writer);
+        writer = event.fence;
+      }
     }
   }
-  const acknowledged = new Set(lines(folder, "acknowledged"));
-  const effects = lines(folder, "effects").map((line) => line.split(" ")[0] ?? "");
-  const distinct = new Set(effects);
+  const acknowledged = new Set<string>();
+  const effects = new Set<string>();
+  let repeatedEffects = 0;
+  let forgotten = 0;
+  for (const line of lines(folder)) {
+    const [what, key] = [line.slice(0, 6), line.slice(7)];
+    if (what === "result") acknowledged.add(key);
+    else {
+      if (acknowledged.has(key)) forgotten += 1;
+      if (effects.has(key)) repeatedEffects += 1;
+      effects.add(key);
+    }
+  }
   return {
     steps: completed.size,
     lost:
+      forgotten +
       [...acknowledged].filter((key) => !completed.has(key)).length +
       [...sent.keys()].filter((place) => !inputs.has(place)).length,
     gaps,
     doubleCompletions: [...completed.values()].filter((count) => count > 1).length,
     interleavedWriters,
     wrongLists,
-    repeatedEffects: effects.length - distinct.size,
-    effectsMissing: Math.max(0, completed.size - distinct.size),
+    repeatedEffects,
+    effectsMissing: [...completed.keys()].filter((key) => !effects.has(key)).length,
   };
 }
 
-const lines = (folder: string, name: string): readonly string[] =>
-  readFileSync(join(folder, name), "utf8")
+const lines = (folder: string): readonly string[] =>
+  readFileSync(join(folder, "outside"), "utf8")
     .split("\n")
     .filter((line) => line !== "");

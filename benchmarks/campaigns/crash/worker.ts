@@ -1,19 +1,22 @@
-/** One worker process of the campaign: `worker.ts <folder>`. It runs until it is killed. */
-import { join } from "node:path";
+/** One worker process of a campaign: `worker.ts <folder> <place>`. It runs until it is killed. */
 import { Runtime } from "@ashlar/runtime";
-import { SqliteSessionLog, SqliteWorkQueue } from "@ashlar/runtime/sqlite";
-import Database from "better-sqlite3";
 import { walker } from "./agent.ts";
+import { openEngine, type Place } from "./engine.ts";
 
-const [folder = ""] = process.argv.slice(2);
-const database = new Database(join(folder, "runtime.db"));
+const [folder = "", place = "{}"] = process.argv.slice(2);
+const { close: _, ...engine } = openEngine(JSON.parse(place) as Place);
 const runtime = new Runtime({
-  log: new SqliteSessionLog({ database }),
-  queue: new SqliteWorkQueue({ database }),
+  ...engine,
   agents: [walker(folder)],
   concurrency: 8,
   leaseMs: 1_000,
   sweepMs: 50,
   maxCrashes: 1_000_000,
+  onError: () => {},
 });
-await runtime.start();
+for (let started = false; !started; ) {
+  started = await runtime.start().then(
+    () => true,
+    () => new Promise<false>((resolve) => setTimeout(resolve, 200, false)),
+  );
+}

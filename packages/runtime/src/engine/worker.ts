@@ -100,7 +100,8 @@ export class Worker {
         const free = concurrency - this.#runs.size;
         if (free <= 0 || this.#stopping.signal.aborted) return;
         const alone = lanes.every((other) => other === lane || other.priority < lane.priority);
-        const { jobs } = await queue.take(lane, { owner, count: alone ? free : 1, ...admission.limits(lane) });
+        const options = { owner, count: alone ? free : 1, ...admission.limits(lane) };
+        const { jobs } = await queue.take(lane, options).catch((error) => this.#giveUp(error));
         if (jobs.length === 0) continue;
         for (const job of jobs) {
           admission.served(lane);
@@ -118,7 +119,7 @@ export class Worker {
     if (this.#running.has(job.session)) return queue.finish(job);
     let claim: Claim | undefined;
     try {
-      claim = await log.claim(context, job.session, { owner });
+      claim = await this.#answered(() => log.claim(context, job.session, { owner }));
     } catch (error) {
       if ((error as { kind?: unknown }).kind === "not_found") return queue.finish(job);
       onError(error);
@@ -134,15 +135,36 @@ export class Worker {
       .then(() => queue.finish(job))
       .catch(async (error) => {
         onError(error);
-        await log
-          .release(context, job.session, fence, { seen: record.head, wakeAt: clock.now() + sweepMs })
-          .catch(() => {});
-        await queue.putBack(job, clock.now() + sweepMs).catch(() => {});
+        const rest = { seen: record.head, wakeAt: clock.now() + sweepMs };
+        await this.#answered(() => log.release(context, job.session, fence, rest)).catch(() => {});
+        await this.#answered(() => queue.putBack(job, clock.now() + sweepMs)).catch(() => {});
       })
       .finally(() => {
         this.#runs.delete(job.session);
         this.#freed();
       });
     this.#runs.set(job.session, { run, done });
+  }
+
+  /** A store that is away is asked until it answers: nothing stays held by a worker that has dropped it. */
+  async #answered<T>(call: () => Promise<T>): Promise<T> {
+    const { clock, sweepMs } = this.#deps;
+    const { signal } = this.#stopping;
+    for (;;) {
+      try {
+        return await call();
+      } catch (error) {
+        if ((error as { kind?: unknown }).kind !== "unavailable" || signal.aborted) throw error;
+        await clock.sleep(sweepMs, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  /** The answer that got lost may have held jobs: all are given up, while claims keep the sessions under way. */
+  async #giveUp(error: unknown): Promise<never> {
+    const { queue, owner, leaseMs } = this.#deps;
+    await this.#answered(() => queue.expire(owner));
+    await this.#answered(() => queue.renew(owner, leaseMs));
+    throw error;
   }
 }

@@ -26,6 +26,8 @@ export class Notices {
   readonly #pool: PostgresPool;
   readonly #listeners = new Map<string, Set<Listener>>();
   #line: Promise<Line> | undefined;
+  /** One statement at a time on the line. */
+  #last: Promise<unknown> = Promise.resolve();
   #waiting: [channel: string, payload: string][] = [];
   #sending = false;
 
@@ -72,7 +74,9 @@ export class Notices {
   async #statement(text: string): Promise<void> {
     try {
       this.#line ??= this.#connect();
-      await (await this.#line).client.query({ text });
+      const { client } = await this.#line;
+      this.#last = this.#last.catch(() => {}).then(() => client.query({ text }));
+      await this.#last;
     } catch {
       this.#again();
     }

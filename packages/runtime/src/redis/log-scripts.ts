@@ -33,6 +33,10 @@ end
 local function unclaim(claims, owner)
   if owner and redis.call('HINCRBY', claims, owner, -1) <= 0 then redis.call('HDEL', claims, owner) end
 end
+local function wake(record, list, id, at)
+  redis.call('HSET', record, 'wakeAt', at)
+  redis.call('ZADD', list, at, id)
+end
 `;
 
 /**
@@ -69,7 +73,7 @@ export const claim: Script = script(
   LEASES,
   `
 local now = now_of(ARGV[1])
-local tenant, fence, owner, wake = unpack(redis.call('HMGET', KEYS[1], 'tenant', 'fence', 'owner', 'wakeAt'))
+local tenant, fence, owner, wakes = unpack(redis.call('HMGET', KEYS[1], 'tenant', 'fence', 'owner', 'wakeAt'))
 if tenant ~= ARGV[3] then return ${ABSENT} end
 if ARGV[6] ~= '' then
   if not fence or '=' .. fence ~= ARGV[6] then return 0 end
@@ -80,27 +84,33 @@ local epoch = tonumber(string.match(fence or '0', '^%d+')) + 1
 redis.call('HSET', KEYS[1], 'fence', exact(epoch) .. ':' .. ARGV[5], 'owner', ARGV[4])
 unclaim(KEYS[3], owner)
 redis.call('HINCRBY', KEYS[3], ARGV[4], 1)
-if not wake then
-  redis.call('HSET', KEYS[1], 'wakeAt', exact(now))
-  redis.call('ZADD', KEYS[2], exact(now), ARGV[2])
-end
+if not wakes then wake(KEYS[1], KEYS[2], ARGV[2], exact(now)) end
 return { owner or '', redis.call('HGETALL', KEYS[1]) }
 `,
 );
 
 /**
- * KEYS: record, events, keys, index. ARGV: now, id, tenant, fence, how many fields, fields and values to set, status or
- * empty, "1" to set updatedAt, "1" to clear archivedAt, then key and event of each event. Gives, for each event, its seq
- * and, when its key was known, the fence and body of the earlier one.
+ * KEYS: record, events, keys, index, wake, claims. ARGV: now, id, tenant, fence, the head that this owner has seen, how
+ * many fields, fields and values to set, status or empty, "1" to set updatedAt, "1" to clear archivedAt, then key and
+ * event of each event. Gives, for each event, its seq and, when its key was known, the fence and body of the earlier one.
+ * A head that lies behind what was acknowledged means that a failover forgot it: the claim ends, and the session starts
+ * over from what is there.
  */
 export const append: Script = script(
   EVENTS,
   INDEX,
+  LEASES,
   `
 local tenant, fence, owner, head, status = unpack(redis.call('HMGET', KEYS[1], 'tenant', 'fence', 'owner', 'head', 'status'))
 if tenant ~= ARGV[3] then return ${ABSENT} end
 if fence ~= ARGV[4] or not owner then return ${FENCED} end
-local at = 5 + 2 * ARGV[5]
+if tonumber(head) < tonumber(ARGV[5]) then
+  redis.call('HDEL', KEYS[1], 'owner')
+  unclaim(KEYS[6], owner)
+  wake(KEYS[1], KEYS[5], ARGV[2], exact(now_of(ARGV[1])))
+  return ${FENCED}
+end
+local at = 6 + 2 * ARGV[6]
 local last, placed = tonumber(head), {}
 for i = at + 4, #ARGV, 2 do
   local key = ARGV[i]
@@ -115,7 +125,7 @@ for i = at + 4, #ARGV, 2 do
   end
 end
 redis.call('HSET', KEYS[1], 'head', last)
-if at > 5 then redis.call('HSET', KEYS[1], unpack(ARGV, 6, at)) end
+if at > 6 then redis.call('HSET', KEYS[1], unpack(ARGV, 7, at)) end
 if ARGV[at + 1] ~= '' then change_status(KEYS[1], KEYS[4], ARGV[2], status, ARGV[at + 1]) end
 if ARGV[at + 2] == '1' then redis.call('HSET', KEYS[1], 'updatedAt', exact(now_of(ARGV[1]))) end
 if ARGV[at + 3] == '1' then redis.call('HDEL', KEYS[1], 'archivedAt') end
@@ -123,25 +133,29 @@ return placed
 `,
 );
 
-/** KEYS: record, wake, claims, index. ARGV: now, id, tenant, fence, seen, wakeAt or empty. Gives 0 or 1 for "woken". */
+/**
+ * KEYS: record, wake, claims, index. ARGV: now, id, tenant, fence, seen, wakeAt or empty, the head that this owner has
+ * seen. Gives 0 or 1 for "woken".
+ */
 export const release: Script = script(
   LEASES,
   INDEX,
   `
-local tenant, fence, owner, status, input = unpack(redis.call('HMGET', KEYS[1], 'tenant', 'fence', 'owner', 'status', 'lastInput'))
+local tenant, fence, owner, status, input, head =
+  unpack(redis.call('HMGET', KEYS[1], 'tenant', 'fence', 'owner', 'status', 'lastInput', 'head'))
 if tenant ~= ARGV[3] then return ${ABSENT} end
 if fence ~= ARGV[4] or not owner then return ${FENCED} end
 redis.call('HDEL', KEYS[1], 'owner')
 unclaim(KEYS[3], owner)
-local woken = status ~= 'ended' and tonumber(input) > tonumber(ARGV[5])
-local wake = ARGV[6]
-if status == 'ended' then wake = '' elseif woken then wake = exact(now_of(ARGV[1])) end
-if wake == '' then
+local forgotten = tonumber(head) < tonumber(ARGV[7])
+local woken = status ~= 'ended' and (forgotten or tonumber(input) > tonumber(ARGV[5]))
+local at = ARGV[6]
+if status == 'ended' then at = '' elseif woken then at = exact(now_of(ARGV[1])) end
+if at == '' then
   redis.call('HDEL', KEYS[1], 'wakeAt')
   redis.call('ZREM', KEYS[2], ARGV[2])
 else
-  redis.call('HSET', KEYS[1], 'wakeAt', wake)
-  redis.call('ZADD', KEYS[2], wake, ARGV[2])
+  wake(KEYS[1], KEYS[2], ARGV[2], at)
 end
 if woken and status == 'idle' then change_status(KEYS[1], KEYS[4], ARGV[2], status, 'queued') end
 return woken and 1 or 0

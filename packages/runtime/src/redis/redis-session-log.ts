@@ -50,6 +50,8 @@ export class RedisSessionLog implements SessionLog {
   readonly #archive: SessionArchive | undefined;
   readonly #clock: Clock | undefined;
   readonly #ids: IdSource;
+  /** What the owners here have been told of: a server that knows less has forgotten something. */
+  readonly #heads = new Map<string, { readonly fence: string; head: number }>();
 
   constructor(deps: RedisSessionLogDeps) {
     const { client, prefix = "ashlar:runtime:", partitions = 16, durability, archive, clock, ids = systemIds } = deps;
@@ -159,6 +161,7 @@ export class RedisSessionLog implements SessionLog {
     const [heldBy, flat] = claimed;
     const record = recordOf(session, fieldsOf(flat));
     const claim: Claim = { fence: record.fence ?? "", record };
+    this.#heads.set(session, { fence: claim.fence, head: record.head });
     return heldBy === "" ? claim : { ...claim, tookOverFrom: heldBy };
   }
 
@@ -181,10 +184,15 @@ export class RedisSessionLog implements SessionLog {
     const flags = [change === undefined ? "" : "1", archivedAt === null ? "1" : ""];
     const placed = (await this.#connection.write(
       scripts.append,
-      [keys.record, keys.events, keys.keys, partition.index(tenant)],
-      [this.#now(), session, tenant, fence, fields.length / 2, ...fields, status, ...flags, ...eventArguments(events)],
+      [keys.record, keys.events, keys.keys, partition.index(tenant), partition.wake, partition.claims],
+      [
+        ...[this.#now(), session, tenant, fence, this.#head(session, fence)],
+        ...[fields.length / 2, ...fields, status, ...flags, ...eventArguments(events)],
+      ],
     )) as number | Placed[];
     if (typeof placed === "number") throw refused(placed, session);
+    const known = this.#heads.get(session);
+    if (known?.fence === fence) known.head = Math.max(known.head, ...placed.map(([seq]) => seq));
     return Promise.all(placed.map((each, index) => this.#eventAt(context, session, each, fence, events[index])));
   }
 
@@ -199,9 +207,10 @@ export class RedisSessionLog implements SessionLog {
     const woken = (await this.#connection.write(
       scripts.release,
       [partition.session(session).record, partition.wake, partition.claims, partition.index(tenant)],
-      [this.#now(), session, tenant, fence, seen, wakeAt ?? ""],
+      [this.#now(), session, tenant, fence, seen, wakeAt ?? "", this.#head(session, fence)],
     )) as number;
     if (woken < 0) throw refused(woken, session);
+    this.#heads.delete(session);
     await this.#shorten(context, session);
     return { woken: woken === 1 };
   }
@@ -323,6 +332,11 @@ export class RedisSessionLog implements SessionLog {
 
   async close(): Promise<void> {
     this.#connection.close();
+  }
+
+  #head(session: string, fence: string): number {
+    const known = this.#heads.get(session);
+    return known?.fence === fence ? known.head : 0;
   }
 
   #now(): number | string {
