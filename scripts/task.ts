@@ -26,7 +26,8 @@ const run = (command: string, args: readonly string[], cwd: string): number =>
   spawnSync(command, args, { cwd, stdio: "inherit" }).status ?? 1;
 
 if (existsSync(join(own, "package.json"))) {
-  const status = run("npx", ["-y", "pnpm@12", "install", "--ignore-workspace", "--prefer-offline", "--silent"], own);
+  const alone = existsSync(join(own, "pnpm-workspace.yaml")) ? [] : ["--ignore-workspace"];
+  const status = run("npx", ["-y", "pnpm@12", "install", ...alone, "--prefer-offline", "--silent"], own);
   if (status !== 0) process.exit(status);
 }
 process.exitCode = run(

@@ -5,7 +5,7 @@ import { STEPS_PER_TURN } from "./agent.ts";
 
 export interface Findings {
   readonly steps: number;
-  /** What was acknowledged and is not there, and steps that ran again after their result had been acknowledged. */
+  /** What was acknowledged and is not there, and steps whose result was taken again after it had been acknowledged. */
   readonly lost: number;
   readonly gaps: number;
   readonly doubleCompletions: number;
@@ -52,13 +52,18 @@ export function check(
   const effects = new Set<string>();
   let repeatedEffects = 0;
   let forgotten = 0;
+  const late = new Set<string>();
   for (const line of lines(folder)) {
-    const [what, key] = [line.slice(0, 6), line.slice(7)];
-    if (what === "result") acknowledged.add(key);
-    else {
-      if (acknowledged.has(key)) forgotten += 1;
+    const [what = "", run = "", ...rest] = line.split(" ");
+    const key = rest.join(" ");
+    if (what === "effect") {
+      if (acknowledged.has(key)) late.add(`${run} ${key}`);
       if (effects.has(key)) repeatedEffects += 1;
       effects.add(key);
+    } else {
+      // A zombie's late effect is only repeated. One whose result was taken shows that the first result was forgotten.
+      if (late.delete(`${run} ${key}`)) forgotten += 1;
+      acknowledged.add(key);
     }
   }
   return {
