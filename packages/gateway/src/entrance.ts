@@ -1,5 +1,5 @@
 import type { Answer } from "./answer.ts";
-import type { Callers } from "./callers.ts";
+import { admitted, facetsOf } from "./callers.ts";
 import type { CallContext } from "./dialect.ts";
 import { challenge, type ResourceMetadata } from "./http/auth.ts";
 import { problemOf } from "./http/problem.ts";
@@ -11,7 +11,6 @@ import type { Slot } from "./slot-limiter.ts";
 
 export interface EntranceDeps {
   readonly authenticator: InboundAuthenticator;
-  readonly callers: Callers;
   readonly limits: Limits;
   readonly resource: ResourceMetadata | undefined;
 }
@@ -42,7 +41,7 @@ export class Entrance {
       stays = false,
     }: { readonly address?: string | undefined; readonly agent?: string | undefined; readonly stays?: boolean },
   ): Promise<Entered | Answer> {
-    const { authenticator, callers, limits, resource } = this.#deps;
+    const { authenticator, limits, resource } = this.#deps;
     const caller = await authenticator.authenticate(request).catch((error: unknown) => {
       if (problemOf(error).kind === "unauthenticated") return { refused: problemOf(error).detail };
       throw error;
@@ -51,8 +50,8 @@ export class Entrance {
       await limits.take({ address }, "door");
       return challenge(request, resource, caller?.refused);
     }
-    const principal = callers.admit(caller);
-    const known = callers.facets(principal);
+    const principal = admitted(caller);
+    const known = facetsOf(principal);
     const facets = { ...known, agent: known.agent ?? agent, address };
     const quiet = limits.quiet("door");
     const limited = quiet ? {} : await limits.take(facets, "door");

@@ -6,7 +6,6 @@ import { type Publication, Publications } from "./agents/publications.ts";
 import { UsageMeter } from "./agents/usage-meter.ts";
 import { type Answer, toResponse } from "./answer.ts";
 import type { Approvals } from "./approvals.ts";
-import { Callers } from "./callers.ts";
 import type { CredentialInjector } from "./credential-injector.ts";
 import { type CallContext, type Clock, systemClock } from "./dialect.ts";
 import { type Entered, Entrance } from "./entrance.ts";
@@ -149,15 +148,13 @@ export class Gateway implements AsyncDisposable {
       limiter: limits.limiter ?? new InMemoryRateLimiter({ clock }),
       slots: limits.slots ?? new InMemorySlotLimiter(),
     });
-    const callers = new Callers();
-    const guard = new ScopeGuard(scopes, callers);
-    this.#entrance = new Entrance({ authenticator, callers, limits: this.#limits, resource });
+    const guard = new ScopeGuard(scopes);
+    this.#entrance = new Entrance({ authenticator, limits: this.#limits, resource });
     const catalog = new ToolCatalog({ clock, permissions, listing, pinned });
     const leases = new Leases<Target>();
     const access = new ToolAccess({
       permissions,
       approvals,
-      callers,
       guard,
       limits: this.#limits,
       catalog,
@@ -187,7 +184,6 @@ export class Gateway implements AsyncDisposable {
         : new AgentApi({
             sessions: agents,
             publications: this.#publications,
-            callers,
             guard,
             meter: this.#meter,
             leaving: this.#inFlight.leaving,

@@ -21,6 +21,7 @@ export type {
 } from "./dialect.ts";
 export { systemClock, systemIds, uuidSource } from "./dialect.ts";
 export { GatewayError, type GatewayErrorCode } from "./errors.ts";
+export { firstOf } from "./first-of.ts";
 export { type Connection, Gateway, type GatewayDeps } from "./gateway.ts";
 export type { ApiKeyRecord, GatewayStore } from "./gateway-store.ts";
 export type { ResourceMetadata } from "./http/auth.ts";
@@ -34,6 +35,7 @@ export type { Facet, Facets, LimitRule, LimitUnit, QuotaRule, SlotRule } from ".
 export type { LimitsOptions } from "./limits/limits.ts";
 export type { PermissionDecision, PermissionRequest, Permissions } from "./permissions.ts";
 export type { ModelUsage, Pricing } from "./pricing.ts";
+export { type ClientCertificate, ProxyAuthenticator, type ProxyAuthenticatorOptions } from "./proxy-authenticator.ts";
 export type { Quota, RateDecision, RateLimiter } from "./rate-limiter.ts";
 export { type CacheOptions, type CacheRule, cached } from "./resilience/cached.ts";
 export type { BreakerOptions } from "./resilience/circuit-breaker.ts";

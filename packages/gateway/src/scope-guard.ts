@@ -1,4 +1,4 @@
-import type { Callers } from "./callers.ts";
+import { callerOf } from "./callers.ts";
 import type { CallContext } from "./dialect.ts";
 import { GatewayError } from "./errors.ts";
 
@@ -24,17 +24,15 @@ export class ScopeError extends GatewayError {
 /** Holds callers to the scopes of their credentials. Calls in process have none and are not held to them. */
 export class ScopeGuard {
   readonly #rules: readonly ScopeRule[];
-  readonly #callers: Callers;
 
-  constructor(rules: readonly ScopeRule[], callers: Callers) {
+  constructor(rules: readonly ScopeRule[]) {
     this.#rules = rules;
-    this.#callers = callers;
   }
 
   /** Throws `ScopeError`. A credential that says nothing of scopes has none. */
   require({ principal }: CallContext, action: string, resource: string): void {
     if (this.#rules.length === 0) return;
-    const caller = this.#callers.of(principal);
+    const caller = callerOf(principal);
     if (caller === undefined) return;
     const needed = this.#rules.flatMap((rule) => (rule.action === action && fits(rule, resource) ? rule.scopes : []));
     if (needed.some((scope) => caller.scopes?.includes(scope) !== true)) throw new ScopeError(resource, needed);

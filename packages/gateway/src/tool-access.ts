@@ -1,6 +1,6 @@
 import type { Answer } from "./answer.ts";
 import type { Approvals } from "./approvals.ts";
-import type { Callers } from "./callers.ts";
+import { callerOf, facetsOf } from "./callers.ts";
 import type { CallContext, Json } from "./dialect.ts";
 import { GatewayError } from "./errors.ts";
 import type { Leases } from "./internal/leases.ts";
@@ -16,7 +16,6 @@ import type { ToolResult } from "./tool-source.ts";
 export interface ToolAccessDeps {
   readonly permissions?: Permissions | undefined;
   readonly approvals?: Approvals | undefined;
-  readonly callers: Callers;
   readonly guard: ScopeGuard;
   readonly limits: Limits;
   readonly catalog: ToolCatalog;
@@ -79,10 +78,10 @@ export class ToolAccess {
   }
 
   async #limited<T>({ principal }: CallContext, target: Target, tool: string, body: () => Promise<T>): Promise<T> {
-    const { limits, callers } = this.#deps;
-    const stage = callers.of(principal) === undefined ? "both" : "tool";
+    const { limits } = this.#deps;
+    const stage = callerOf(principal) === undefined ? "both" : "tool";
     if (limits.quiet(stage)) return body();
-    const facets = { ...callers.facets(principal), target: target.name, tool };
+    const facets = { ...facetsOf(principal), target: target.name, tool };
     await limits.take(facets, stage);
     const slot = await limits.occupy("concurrency", facets, stage);
     try {

@@ -1,6 +1,6 @@
 import type { AgentSessions } from "../agent-sessions.ts";
 import { type Answer, emptyAnswer, jsonAnswer } from "../answer.ts";
-import type { Callers } from "../callers.ts";
+import { facetsOf } from "../callers.ts";
 import type { CallContext, Clock, Json } from "../dialect.ts";
 import { GatewayError } from "../errors.ts";
 import { parseJson, readBody } from "../http/body.ts";
@@ -29,7 +29,6 @@ import type { UsageMeter } from "./usage-meter.ts";
 export interface AgentApiDeps {
   readonly sessions: AgentSessions;
   readonly publications: Publications;
-  readonly callers: Callers;
   readonly guard: ScopeGuard;
   readonly meter: UsageMeter;
   readonly permissions?: Permissions | undefined;
@@ -225,9 +224,9 @@ export class AgentApi {
   }
 
   async #send(context: CallContext, agent: string, session: string, message: MessageBody): Promise<Sent> {
-    const { sessions, meter, callers } = this.#deps;
+    const { sessions, meter } = this.#deps;
     const sent = await sessions.send(context, session, message);
-    const facets = callers.facets(context.principal);
+    const facets = facetsOf(context.principal);
     meter.follow(context, session, sent.seq, { ...facets, agent: facets.agent ?? agent });
     return sent;
   }

@@ -36,6 +36,7 @@ export class Limits {
   readonly #slots: SlotLimiter;
   readonly #pricing: Pricing | undefined;
   readonly #onFailure: "open" | "closed";
+  readonly #slotted: boolean;
   readonly #quiet: Readonly<Record<Stage, boolean>>;
 
   constructor({
@@ -47,6 +48,7 @@ export class Limits {
   }: LimitsOptions & { readonly limiter: RateLimiter; readonly slots: SlotLimiter }) {
     for (const rule of rules) refuseUnusable(rule);
     this.#groups = groupsOf(rules);
+    this.#slotted = this.#groups.some(isSlots);
     this.#limiter = limiter;
     this.#slots = slots;
     this.#pricing = pricing;
@@ -83,6 +85,7 @@ export class Limits {
 
   /** A place under every rule on what is open at one time; throws kind `limited` where there is none. */
   async occupy(unit: SlotRule["unit"], facets: Facets, stage: Stage): Promise<Slot> {
+    if (!this.#slotted) return FREE;
     const held: Slot[] = [];
     const release = async () => void (await Promise.allSettled(held.map((slot) => slot.release())));
     for (const group of this.#groups) {
@@ -132,6 +135,8 @@ export class Limits {
     }
   }
 }
+
+const FREE: Slot = { release: async () => {} };
 
 const isSlots = (group: RuleGroup): group is RuleGroup<SlotRule> =>
   group.unit === "concurrency" || group.unit === "connections";

@@ -1,0 +1,1 @@
+export { JwtAuthenticator, type JwtAuthenticatorOptions } from "./jwt-authenticator.ts";
