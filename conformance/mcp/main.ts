@@ -1,4 +1,4 @@
-/** The protocol's own referee against a fixture, once as it is and once behind the gateway. */
+/** The protocol's own referee: a fixture as it is and behind the gateway, several targets, the gateway as a client. */
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -25,11 +25,14 @@ interface Check {
 /** Scenarios by name: what is wrong with each, nothing when it passed. A warning counts as wrong. */
 type Outcome = ReadonlyMap<string, readonly string[]>;
 
-async function judge(url: string, revision: string): Promise<Outcome> {
+const client = `${process.execPath} --conditions=@ashlar/source ${fileURLToPath(new URL("client.ts", import.meta.url))}`;
+
+/** `asked` says what is judged: a server's address, or the command of a client. */
+async function judge(leg: "server" | "client", asked: readonly string[], revision: string): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), "ashlar-conformance-"));
   const run = spawn(
     process.execPath,
-    [referee, "server", "--url", url, "--requirements", revision, "--timeout", "30000", "-o", folder],
+    [referee, leg, ...asked, "--requirements", revision, "--timeout", "60000", "-o", folder],
     { stdio: verbose ? "inherit" : "ignore" },
   );
   await new Promise((resolve) => run.once("exit", resolve));
@@ -46,10 +49,10 @@ async function judge(url: string, revision: string): Promise<Outcome> {
   return outcome;
 }
 
-/** What the revision requires of a server, as the referee's own list has it. */
-function required(revision: string): readonly string[] {
+/** What the revision requires of a server or a client, as the referee's own list has it. */
+function required(revision: string, leg: "server" | "client"): readonly string[] {
   const list = readFileSync(new URL(`requirements/${revision}.yaml`, home), "utf8");
-  const [, section = ""] = /^server:\n((?: {2}- .*\n)+)/m.exec(list) ?? [];
+  const [, section = ""] = new RegExp(`^${leg}:\\n((?: {2}- .*\\n)+)`, "m").exec(list) ?? [];
   return section.split("\n").flatMap((line) => line.trim().replace(/^- /, "") || []);
 }
 
@@ -78,9 +81,9 @@ const fine = (outcome: Outcome, name: string): boolean => outcome.get(name)?.len
 let passed = 0;
 let failed = 0;
 for (const revision of revisions) {
-  const scenarios = required(revision);
-  const alone = await judge(`${upstream.url}/mcp`, revision);
-  const behind = await judge(`${door.url}/mcp`, revision);
+  const scenarios = required(revision, "server");
+  const alone = await judge("server", ["--url", `${upstream.url}/mcp`], revision);
+  const behind = await judge("server", ["--url", `${door.url}/mcp`], revision);
   const served = scenarios.filter((name) => fine(alone, name));
   const kept = served.filter((name) => fine(behind, name));
   console.log(`${revision} fixture alone: ${served.length} passed, ${scenarios.length - served.length} failed`);
@@ -91,13 +94,20 @@ for (const revision of revisions) {
   for (const name of [...scenarios.filter((each) => !kept.includes(each)), ...beyond]) {
     for (const reason of behind.get(name) ?? alone.get(name) ?? ["was not run"]) console.log(`  ${name}: ${reason}`);
   }
-  const own = await judge(`${severalDoor.url}/mcp`, revision);
+  const own = await judge("server", ["--url", `${severalDoor.url}/mcp`], revision);
   const mine = scenarios.filter((name) => nameless.includes(name));
   const ownPassed = mine.filter((name) => fine(own, name));
   console.log(`${revision} several targets: ${ownPassed.length} passed, ${mine.length - ownPassed.length} failed`);
   for (const name of mine) for (const reason of own.get(name) ?? ["was not run"]) console.log(`  ${name}: ${reason}`);
-  passed += kept.length + ownPassed.length;
-  failed += scenarios.length - kept.length + mine.length - ownPassed.length;
+  const asClient = await judge("client", ["--command", client], revision);
+  const wanted = required(revision, "client");
+  const clientPassed = wanted.filter((name) => fine(asClient, name));
+  console.log(`${revision} client: ${clientPassed.length} passed, ${wanted.length - clientPassed.length} failed`);
+  for (const name of wanted) {
+    for (const reason of asClient.get(name) ?? ["was not run"]) console.log(`  ${name}: ${reason}`);
+  }
+  passed += kept.length + ownPassed.length + clientPassed.length;
+  failed += scenarios.length - kept.length + mine.length - ownPassed.length + wanted.length - clientPassed.length;
 }
 console.log(`${passed} passed, ${failed} failed`);
 await door.close({ graceMs: 0 });

@@ -46,6 +46,7 @@ export type { Slot, SlotLimiter } from "./slot-limiter.ts";
 export type { SocketAcceptance, SocketChannel } from "./socket.ts";
 export type { StandardResult, StandardSchema } from "./standard-schema.ts";
 export type { ForwardedMessage, Target, TargetAuth, TargetFactory, TargetParts } from "./target.ts";
+export type { OAuthChallenge, TargetOAuth } from "./target-oauth.ts";
 export { agentsTarget } from "./targets/agents-target.ts";
 export { type FunctionTool, functionsTarget } from "./targets/functions-target.ts";
 export { type HttpFunctionsOptions, httpFunctionsTarget } from "./targets/http-functions-target.ts";

@@ -31,7 +31,7 @@ export function authorisedSender({
   };
 }
 
-class RedactedResponse implements OutboundResponse {
+export class RedactedResponse implements OutboundResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly #inner: OutboundResponse;

@@ -2,12 +2,22 @@ import type { Answer } from "../answer.ts";
 import type { CallContext, Json } from "../dialect.ts";
 import { GatewayError } from "../errors.ts";
 import { traceHeaders } from "../internal/tracing.ts";
-import { encodeHeaderValue, LEGACY_VERSIONS, META, MODERN_VERSION, type RpcMessage } from "../mcp/protocol.ts";
+import {
+  encodeHeaderValue,
+  LEGACY_VERSIONS,
+  META,
+  MODERN_VERSION,
+  RPC,
+  type RpcFailure,
+  type RpcMessage,
+} from "../mcp/protocol.ts";
 import { asked } from "../mcp/spans.ts";
 import type { ForwardedMessage, Target, TargetAuth, TargetFactory, TargetParts } from "../target.ts";
+import type { TargetOAuth } from "../target-oauth.ts";
 import type { ToolDescription, ToolResult } from "../tool-source.ts";
 import type { OutboundResponse } from "../transport.ts";
 import { authorisedSender, type Send } from "./authorised-sender.ts";
+import { challengedSender } from "./challenged-sender.ts";
 import { refusal, rpcAnswer } from "./mcp-answer.ts";
 
 export interface McpTargetOptions {
@@ -15,6 +25,8 @@ export interface McpTargetOptions {
   /** The server's streamable HTTP endpoint. */
   readonly url: string;
   readonly auth?: TargetAuth;
+  /** For a server that asks for tokens by OAuth; see `McpOAuth` of `./mcp-oauth`. */
+  readonly oauth?: TargetOAuth;
   /** Sent with every request. Never put a secret here: that is what `auth` is for. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
@@ -48,7 +60,8 @@ class McpTarget implements Target {
   constructor(options: McpTargetOptions, { transport, injector }: TargetParts) {
     this.name = options.name;
     this.#options = options;
-    this.#send = authorisedSender({ name: options.name, transport, injector, auth: options.auth });
+    const send = authorisedSender({ name: options.name, transport, injector, auth: options.auth });
+    this.#send = options.oauth === undefined ? send : challengedSender(send, options.oauth);
   }
 
   async list(context: CallContext): Promise<readonly ToolDescription[]> {
@@ -59,11 +72,20 @@ class McpTarget implements Target {
       tools.push(...((result.tools ?? []) as unknown as ToolDescription[]));
       cursor = result.nextCursor;
       if (cursor === undefined || cursor === null) {
-        for (const { name, inputSchema } of tools) this.#repeated.set(name, repeatedArguments(inputSchema));
-        return tools;
+        return this.#usable(tools, (await this.#session(context, sessionKey(context))).version);
       }
     }
     throw new GatewayError("GATEWAY_TARGET_FAILED", `Target ${this.name} has more than ${MAX_PAGES} pages of tools.`);
+  }
+
+  /** The stateless revision repeats arguments in headers: a tool that asks for headers that cannot be is left out. */
+  #usable(tools: readonly ToolDescription[], version: string): readonly ToolDescription[] {
+    if (version !== MODERN_VERSION) return tools;
+    return tools.filter(({ name, inputSchema }) => {
+      const repeated = repeatedArguments(inputSchema);
+      if (repeated !== undefined) this.#repeated.set(name, repeated);
+      return repeated !== undefined;
+    });
   }
 
   async call(context: CallContext, name: string, args: Json): Promise<ToolResult> {
@@ -148,13 +170,19 @@ class McpTarget implements Target {
 
   async #open(context: CallContext): Promise<Session> {
     const modern: Session = { version: MODERN_VERSION };
-    const { answer, response } = await this.#exchange(context, modern, "server/discover", {}).catch((error) => {
-      if (GatewayError.is(error) && error.code === "GATEWAY_TARGET_FAILED")
-        return { answer: undefined, response: undefined };
+    let answer = await this.#discover(context, modern);
+    // A server that turns the version down and names it as supported wants to be asked again.
+    if (answer?.error !== undefined && offersModern(answer.error)) answer = await this.#discover(context, modern);
+    return answer?.result === undefined ? this.#initialize(context) : modern;
+  }
+
+  async #discover(context: CallContext, modern: Session): Promise<RpcMessage | undefined> {
+    try {
+      return (await this.#exchange(context, modern, "server/discover", {})).answer;
+    } catch (error) {
+      if (GatewayError.is(error) && error.code === "GATEWAY_TARGET_FAILED") return undefined;
       throw error;
-    });
-    if (response?.status === 200 && answer?.result !== undefined) return modern;
-    return this.#initialize(context);
+    }
   }
 
   async #initialize(context: CallContext): Promise<Session> {
@@ -237,6 +265,11 @@ class McpTarget implements Target {
   }
 }
 
+function offersModern({ code, data }: RpcFailure): boolean {
+  const { supported } = Object(data) as { readonly supported?: unknown };
+  return code === RPC.unsupportedVersion && Array.isArray(supported) && supported.includes(MODERN_VERSION);
+}
+
 function withEnvelope(params: RpcMessage["params"] = {}): { readonly [key: string]: Json } {
   return {
     ...params,
@@ -249,15 +282,24 @@ function withEnvelope(params: RpcMessage["params"] = {}): { readonly [key: strin
   };
 }
 
-/** `x-mcp-header` of each property, where it is a token that a header's name can end with. */
-function repeatedArguments(schema: Json): ReadonlyMap<string, string> {
+/** Argument by header, as `x-mcp-header` of the schema's properties names them; `undefined` where one cannot be. */
+function repeatedArguments(schema: Json): ReadonlyMap<string, string> | undefined {
   const { properties } = Object(schema) as { readonly properties?: Json };
-  const found = Object.entries(Object(properties) as object).flatMap(([argument, property]) => {
-    const header: unknown = Object(property)["x-mcp-header"];
-    return typeof header === "string" && /^[A-Za-z0-9-]{1,64}$/.test(header) ? [[argument, header] as const] : [];
-  });
-  return new Map(found);
+  const found = new Map<string, string>();
+  const taken = new Set<string>();
+  for (const [argument, property] of Object.entries(Object(properties) as object)) {
+    const { "x-mcp-header": header, type } = Object(property) as Record<string, unknown>;
+    if (header === undefined) continue;
+    if (typeof header !== "string" || !TOKEN.test(header) || taken.has(header.toLowerCase())) return undefined;
+    if (type !== "string" && type !== "integer" && type !== "boolean") return undefined;
+    taken.add(header.toLowerCase());
+    found.set(argument, header);
+  }
+  return found;
 }
+
+/** RFC 9110: what a header's name is made of. */
+const TOKEN = /^[!#$%&'*+.^_`|~\w-]{1,64}$/;
 
 function passedBack({ headers }: OutboundResponse): Record<string, string> {
   const result: Record<string, string> = {};

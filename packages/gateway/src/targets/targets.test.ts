@@ -92,7 +92,10 @@ test("an argument that a stateless MCP server wants in a header too is repeated 
   const headers: Headers[] = [];
   const schema = {
     type: "object",
-    properties: { region: { type: "string", "x-mcp-header": "Region" }, zone: { "x-mcp-header": "Zone" } },
+    properties: {
+      region: { type: "string", "x-mcp-header": "Region" },
+      zone: { type: "string", "x-mcp-header": "Zone" },
+    },
   };
   const upstream = await serve({
     async fetch(request) {

@@ -1,0 +1,1 @@
+export { McpOAuth, type McpOAuthOptions } from "./mcp-oauth.ts";
