@@ -27,14 +27,18 @@ export function printTimeline(
     `${paint(`session ${terminalText(first.session)}`, "bold")}  ${paint(`${events.length} events from ${new Date(first.at).toISOString()}`, "dim")}`,
   ];
   const digits = String(events.at(-1)?.seq ?? 0).length;
-  let writers = 1;
+  // What comes from outside is in no turn, and its fence is no worker's.
+  const turns = events.some(({ turn }) => turn !== undefined);
+  let writers = 0;
+  let fence: string | undefined;
   let before: SessionEvent | undefined;
   for (const event of events) {
-    if (before !== undefined) {
-      lines.push(
-        ...between(before, event, { paint, gapMs, writer: event.fence === before.fence ? undefined : ++writers }),
-      );
-    }
+    const own = !turns || event.turn !== undefined;
+    if (own && fence !== event.fence) writers += 1;
+    const taken = own && writers > 1 && fence !== event.fence;
+    if (before !== undefined)
+      lines.push(...between(before, event, { paint, gapMs, writer: taken ? writers : undefined }));
+    if (own) fence = event.fence;
     lines.push(line(event, { paint, width, digits, since: event.at - first.at }));
     before = event;
   }

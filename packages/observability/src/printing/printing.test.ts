@@ -76,6 +76,16 @@ test("a timeline shows pauses, another writer, retries and missing events", () =
     expect(text).toContain(part);
 });
 
+test("an input from outside is no change of writer", () => {
+  const text = printTimeline([
+    sessionEventFixture({ seq: 1, fence: "1:a", turn: 1 }),
+    sessionEventFixture({ seq: 2, fence: "input" }),
+    sessionEventFixture({ seq: 3, fence: "1:a", turn: 1 }),
+    sessionEventFixture({ seq: 4, fence: "2:b", turn: 1 }),
+  ]);
+  expect(text.match(/=== .*/g)).toEqual(["=== writer 2 takes over"]);
+});
+
 test("a price counts cached tokens once, knows no unknown model, and comes from a checked file", () => {
   expect(pricing.price("m-9", { inputTokens: 1000, outputTokens: 0, cachedTokens: 400 })).toEqual({
     micros: 1920,

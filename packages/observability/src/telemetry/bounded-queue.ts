@@ -38,6 +38,10 @@ export class BoundedQueue {
     this.#open = sink.takesOpen === true ? new OpenSpans() : undefined;
   }
 
+  get takesOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
   /** A span began; `record` gives it as it may be seen, when the sink takes spans that are still open. */
   began(span: ReadableSpan, record: (span: ReadableSpan) => ReadableSpan): void {
     if (this.#open === undefined || this.#closed || this.#open.size >= this.#maxQueue) return;

@@ -22,6 +22,8 @@ const inherited = ["ashlar.tenant", "gen_ai.conversation.id", "gen_ai.agent.name
 /** Redacts at the end of each span, once, before anything else sees it. */
 export class RecordingProcessor implements SpanProcessor {
   readonly #queues: readonly BoundedQueue[];
+  /** Those of them that want to know of spans that have not ended. */
+  readonly #early: readonly BoundedQueue[];
   readonly #redactor: Redactor | undefined;
   readonly #content: boolean;
   readonly #olderNames: boolean;
@@ -29,6 +31,7 @@ export class RecordingProcessor implements SpanProcessor {
 
   constructor({ queues, redactor, content, olderNames, onSpan }: RecordingProcessorDeps) {
     this.#queues = queues;
+    this.#early = queues.filter(({ takesOpen }) => takesOpen);
     this.#redactor = redactor;
     this.#content = content;
     this.#olderNames = olderNames;
@@ -37,12 +40,14 @@ export class RecordingProcessor implements SpanProcessor {
 
   onStart(span: Span, parentContext: Context): void {
     const parent = (trace.getSpan(parentContext) as Partial<ReadableSpan> | undefined)?.attributes;
-    for (const name of parent === undefined ? [] : inherited) {
-      const value = parent?.[name];
-      if (value !== undefined && span.attributes[name] === undefined) span.setAttribute(name, value);
+    if (parent !== undefined) {
+      for (const name of inherited) {
+        const value = parent[name];
+        if (value !== undefined && span.attributes[name] === undefined) span.setAttribute(name, value);
+      }
     }
-    if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return;
-    for (const queue of this.#queues) queue.began(span, this.#record);
+    if (this.#early.length === 0 || (span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return;
+    for (const queue of this.#early) queue.began(span, this.#record);
   }
 
   onEnd(span: ReadableSpan): void {

@@ -24,7 +24,7 @@ export class InMemorySessions implements SessionReader, SessionControl {
     const recorded = this.#sessions.get(session);
     const last = recorded?.events.at(-1);
     if (recorded === undefined || last === undefined) throw fail("not_found", `There is no session ${session}.`);
-    const { idempotencyKey: _, ...rest } = last;
+    const { idempotencyKey: _, step: __, attempt: ___, ...rest } = last;
     recorded.events.push({
       ...rest,
       seq: last.seq + 1,
