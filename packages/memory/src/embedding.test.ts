@@ -66,3 +66,47 @@ test("an export carries vectors when asked, and a correction leaves none behind"
   await memory.records.update(acme, "m", id, { text: "A heron." });
   expect(await memory.search(acme, "m", { text: "vehicle" })).toEqual([]);
 });
+
+test("a search within a namespace looks as deep as it takes, past any number of nearer texts elsewhere", async () => {
+  const memory = new Memory({ store: new InMemoryMemoryStore(), embedder: embedder() });
+  const crowd = Array.from({ length: 480 }, (_, index) => ({ text: `My car number ${index}.`, namespace: "/crowd" }));
+  await memory.records.createMany(acme, "m", crowd);
+  const rare = await memory.records.create(acme, "m", { text: "A heron in a vehicle.", namespace: "/rare" });
+  await memory.reembed(acme, "m");
+  const hits = await memory.search(acme, "m", { text: "automobile car vehicle", namespace: "/rare", topK: 3 });
+  expect(hits.map(({ id }) => id)).toEqual([rare.id]);
+  const history = await memory.records.create(acme, "m", { text: "The lake.", namespace: "/lake" });
+  let last = history;
+  for (let step = 0; step < 150; step++)
+    last = await memory.records.supersede(acme, "m", last.id, { text: `The lake, seen ${step} times.` });
+  await memory.reembed(acme, "m");
+  const now = await memory.search(acme, "m", { text: "water", topK: 1 });
+  expect(now.map(({ id }) => id)).toEqual([last.id]);
+});
+
+test("vectors are read once, and again when one has changed; other writes leave them be", async () => {
+  const store = new InMemoryMemoryStore();
+  let scans = 0;
+  const scan = store.scan.bind(store);
+  store.scan = (scope, range) => {
+    if (range.from.startsWith("vector/")) scans += 1;
+    return scan(scope, range);
+  };
+  const memory = new Memory({ store, embedder: embedder() });
+  const { id } = await memory.records.create(acme, "m", { text: "My car is red." });
+  await memory.reembed(acme, "m");
+  const find = async () =>
+    (await memory.search(acme, "m", { text: "vehicle", sources: ["records"] })).map((hit) => hit.text);
+  for (let index = 0; index < 3; index++) {
+    expect(await find()).toEqual(["My car is red."]);
+    await memory.events.append(acme, "m", { actor: "a", session: "s", role: "user", text: "Hello." });
+  }
+  expect(scans).toBe(1);
+  await memory.records.delete(acme, "m", id);
+  expect(await find()).toEqual([]);
+  expect(scans).toBe(2);
+  await store.drop({ tenant: "acme", memory: "m" });
+  for (const text of ["A lake.", "Another car."]) await memory.records.create(acme, "m", { text });
+  await memory.reembed(acme, "m");
+  expect((await find())[0]).toBe("Another car.");
+});

@@ -118,3 +118,37 @@ test("a language model keeps one running summary, and is shown the one that is k
   expect(prompts[1]).toContain("Summary number 1.");
   expect((await memory.records.list(acme, "m")).items).toMatchObject([{ text: "Summary number 2.", kind: "summary" }]);
 });
+
+test("one run works on everybody's sessions, and a namespace may hold keys of one's own", async () => {
+  const strategy = {
+    id: "facts",
+    extractor: new RuleExtractor(),
+    namespace: "/{region}/{actorId}/{sessionId}",
+    keys: ({ actor }: { readonly actor: string }) => ({ region: actor === "ada" ? "eu/north" : "us" }),
+  };
+  const memory = new Memory({ store: new InMemoryMemoryStore(), strategies: [strategy] });
+  for (const actor of ["ada", "ben"])
+    for (let session = 0; session < 60; session++)
+      await memory.events.append(acme, "m", { actor, session: `s${session}`, role: "user", text: "I live in Rome." });
+  expect(await memory.extraction.run(acme, "m")).toMatchObject({ windows: 120, created: 120, failed: 0 });
+  const { items } = await memory.records.list(acme, "m", { namespace: "/eu%2Fnorth/ada/s7" });
+  expect(items).toHaveLength(1);
+  expect(await memory.extraction.list(acme, "m", { actor: "ben" })).toHaveLength(60);
+  expect(await memory.extraction.run(acme, "m")).toMatchObject({ windows: 0 });
+});
+
+test("a run that is aborted is no failure: the window waits for the next", async () => {
+  const abort = new AbortController();
+  const rules = new RuleExtractor();
+  const { memory, say } = made({
+    extract: async (window, { signal } = {}) => {
+      if (signal !== undefined) abort.abort(new Error("shutting down"));
+      signal?.throwIfAborted();
+      return rules.extract(window);
+    },
+  });
+  await say("I live in Rome.");
+  await expect(memory.extraction.run({ ...acme, signal: abort.signal }, "m")).rejects.toThrow("shutting down");
+  expect(await memory.extraction.list(acme, "m")).toMatchObject([{ state: "pending", attempts: 0 }]);
+  expect(await memory.extraction.run(acme, "m")).toMatchObject({ created: 1 });
+});

@@ -58,6 +58,62 @@ test("forget of one session leaves the actor's others, and what rests on them to
   ]);
 });
 
+test("forget also takes what nobody filed under the actor, when it rests on that actor's turns alone", async () => {
+  const { memory } = made();
+  const own = await memory.events.append(acme, "m", said("quokka"));
+  const other = await memory.events.append(acme, "m", said("heron", { actor: "ben" }));
+  await memory.records.create(acme, "m", { text: "of ada alone", evidence: [own.id] });
+  await memory.records.create(acme, "m", { text: "of both", evidence: [own.id, other.id] });
+  await memory.records.create(acme, "m", { text: "of nobody" });
+  expect(await memory.lifecycle.forget(acme, "m", { actor: "ada" })).toEqual({ events: 1, records: 1, documents: 0 });
+  expect((await memory.records.list(acme, "m")).items.map(({ text }) => text)).toEqual(["of both", "of nobody"]);
+});
+
+test("a sweep that is aborted stops between two commits and may be called again", async () => {
+  const { memory, clock } = made();
+  for (let index = 0; index < 100; index++)
+    await memory.events.append(acme, "m", said("soon", { expiresAt: clock.now() + 1 }));
+  clock.jump(clock.now() + 2);
+  const signal = AbortSignal.abort(new Error("enough"));
+  await expect(memory.lifecycle.sweep({ ...acme, signal }, "m")).rejects.toThrow("enough");
+  expect(await memory.lifecycle.sweep(acme, "m")).toMatchObject({ events: 100 });
+});
+
+test("lists filter by metadata, page by page", async () => {
+  const { memory } = made();
+  for (let index = 0; index < 30; index++) {
+    const metadata = { topic: index % 3 === 0 ? "birds" : "lakes", index };
+    await memory.events.append(acme, "m", said(`turn ${index}`, { metadata }));
+    await memory.records.create(acme, "m", { text: `record ${index}`, metadata });
+  }
+  const filters = [
+    { field: "metadata.topic", operator: "EQUALS", value: "birds" },
+    { field: "metadata.index", operator: "LT", value: 25 },
+  ] as const;
+  for (const reverse of [false, true]) {
+    const seen: unknown[] = [];
+    for (let cursor: string | undefined; ; ) {
+      const query = {
+        actor: "ada",
+        session: "s1",
+        filters,
+        limit: 4,
+        reverse,
+        ...(cursor === undefined ? {} : { cursor }),
+      };
+      const page = await memory.events.list(acme, "m", query);
+      seen.push(...page.items.map(({ metadata }) => metadata.index));
+      cursor = page.cursor;
+      if (cursor === undefined) break;
+    }
+    const all = [0, 3, 6, 9, 12, 15, 18, 21, 24];
+    expect(seen).toEqual(reverse ? all.toReversed() : all);
+  }
+  const { items, cursor } = await memory.records.list(acme, "m", { filters, limit: 8 });
+  expect(items).toHaveLength(8);
+  expect((await memory.records.list(acme, "m", { filters, limit: 8, cursor: cursor ?? "" })).items).toHaveLength(1);
+});
+
 test("forget of documents takes every version of those at the path and below, and no others", async () => {
   const { memory, store } = made();
   for (const path of ["/notes", "/notes/ada.md", "/notes-old/ada.md"])

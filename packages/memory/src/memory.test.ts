@@ -278,7 +278,25 @@ hostile("a clock that steps back", {
   async guarded() {
     const { memory, clock } = made();
     await memory.events.append(acme, "m", said("first"));
+    const rome = await memory.records.create(acme, "m", { text: "Ada lives in Rome" });
+    const bern = await memory.records.create(acme, "m", { text: "Ben lives in Bern" });
+    const oslo = await memory.records.supersede(acme, "m", rome.id, { text: "Ada lives in Oslo" });
     clock.jump(clock.now() - 60_000);
+    const current = async () => [
+      (await memory.records.list(acme, "m")).items.map(({ id }) => id).toSorted(),
+      (await memory.search(acme, "m", { text: "who lives where", sources: ["records"] }))
+        .map(({ id }) => id)
+        .toSorted(),
+    ];
+    expect(await current()).toEqual([
+      [bern.id, oslo.id],
+      [bern.id, oslo.id],
+    ]);
+    const lima = await memory.records.supersede(acme, "m", oslo.id, { text: "Ada lives in Lima" });
+    expect(await current()).toEqual([
+      [bern.id, lima.id],
+      [bern.id, lima.id],
+    ]);
     await memory.events.append(acme, "m", said("second"));
     const { items } = await memory.events.list(acme, "m", { actor: "ada", session: "s1" });
     expect(items.map(({ position }) => position)).toEqual([0, 1]);
