@@ -76,21 +76,15 @@ export class OAuthTokens implements AccessTokens {
     const { tenant } = context.principal;
     for (;;) {
       const release = await this.#leases.take(tenant, id);
-      const stored = await this.#grants.read(tenant, id);
-      if (stored && this.#fresh(stored)) {
-        await release?.();
-        return this.#token(stored.grant);
-      }
-      if (release === undefined) {
-        await this.#clock.sleep(POLL_MS);
-        continue;
-      }
       try {
-        const token = await this.#ask(context, opened, id, stored);
+        const stored = await this.#grants.read(tenant, id);
+        if (stored && this.#fresh(stored)) return this.#token(stored.grant);
+        const token = release && (await this.#ask(context, opened, id, stored));
         if (token !== undefined) return token;
       } finally {
-        await release();
+        await release?.();
       }
+      if (release === undefined) await this.#clock.sleep(POLL_MS);
     }
   }
 
