@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "vites
 import { hostile } from "../../../../test/support/hostile.ts";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
 import { Controls } from "../fixtures/controls.ts";
+import { hostileConductSuite } from "../fixtures/hostile-conduct-suite.ts";
 import { hostileSandboxSuite } from "../fixtures/hostile-sandbox-suite.ts";
 import { PlantedHost } from "../fixtures/planted-host.ts";
 import { sandboxProbes } from "../fixtures/sandbox-probes.ts";
@@ -78,6 +79,7 @@ describeWith([parts.podman, parts.python], "container", () => {
       host.stop();
     });
 
+    hostileConductSuite({ hostile, backend: "container", open: () => backend, host, controls });
     hostileSandboxSuite({ hostile, backend: "container", probes: sandboxProbes(host), inside: () => inside, controls });
   });
 

@@ -8,6 +8,8 @@ import { Output } from "./output.ts";
 
 /** Code that takes no interrupt is killed after this, and its variables with it. */
 const INTERRUPT_GRACE_MS = 1000;
+/** A program that ended may have left others that hold its output: nobody waits longer for them. */
+const DAEMON_GRACE_MS = 200;
 const OUTPUT_BYTES = 1024 * 1024;
 const WALL_TIME_MS = 60_000;
 
@@ -104,19 +106,20 @@ export async function executeCommand(
         output.add(number, data);
         call.grant(number, data.length);
       },
+      onEvent(event) {
+        if ("exited" in event) letGo = deadline(clock, DAEMON_GRACE_MS, undefined, release);
+      },
     },
   );
+  let letGo = (): void => {};
+  const release = (): void =>
+    void channel.call("signal", { task: call.id, signal: "SIGTERM", release: true }).result.catch(() => {});
   const kill = (): void => void channel.call("signal", { task: call.id, signal: "SIGKILL" }).result.catch(() => {});
   let timedOut = false;
-  const release = deadline(
-    clock,
-    options.timeoutMs ?? limits?.wallTimeMs ?? WALL_TIME_MS,
-    options.signal,
-    (aborted) => {
-      timedOut = !aborted;
-      kill();
-    },
-  );
+  const inTime = deadline(clock, options.timeoutMs ?? limits?.wallTimeMs ?? WALL_TIME_MS, options.signal, (aborted) => {
+    timedOut = !aborted;
+    kill();
+  });
   try {
     if (stdin !== undefined) void call.send(stdin).then(() => call.end());
     else call.end();
@@ -134,7 +137,8 @@ export async function executeCommand(
   } catch (error) {
     throw options.signal?.aborted ? cancelled(options.signal) : error;
   } finally {
-    release();
+    inTime();
+    letGo();
   }
 }
 

@@ -84,7 +84,10 @@ export class GuestSandbox implements Sandbox {
       this.#channel.close(this.#dead);
       for (const server of this.#servers) server.close();
       await deps.egress?.link.close().catch(() => {});
-      await deps.launch.release();
+      await deps.launch.release().catch(({ message }: Error) => {
+        const text = `Sandbox ${deps.id} left something on the host: ${message.slice(0, 200)}`;
+        process.emitWarning(text, { code: "ASHLAR_SANDBOX_LEFTOVER" });
+      });
       return { reason: this.#closing === undefined ? reason : "closed" };
     });
   }

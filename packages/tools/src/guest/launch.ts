@@ -19,12 +19,12 @@ export interface Launch {
 const folder = new URL("../../src/guest/programs/", import.meta.url);
 const program = (name: string): string => readFileSync(new URL(name, folder), "utf8");
 
-/** Reads the guest's source from stdin: nothing has to be mounted or copied. */
+/** Reads the guest's source from stdin: nothing has to be mounted or copied. Its builtins are its own: code inside may change the others. */
 export const GUEST_COMMAND: readonly string[] = [
   "-I",
   "-S",
   "-c",
-  "import os,marshal\ndef t(n):\n b=b''\n while len(b)<n:\n  c=os.read(0,n-len(b))\n  if not c:os._exit(1)\n  b+=c\n return b\nb=t(int.from_bytes(t(4),'big'))\nexec(marshal.loads(b) if b[:1]==b'\\xe3' else compile(b,'<guest>','exec'),{'__name__':'guest'})",
+  "import os,marshal\ndef t(n):\n b=b''\n while len(b)<n:\n  c=os.read(0,n-len(b))\n  if not c:os._exit(1)\n  b+=c\n return b\nb=t(int.from_bytes(t(4),'big'))\nexec(marshal.loads(b) if b[:1]==b'\\xe3' else compile(b,'<guest>','exec'),{'__name__':'guest','__builtins__':dict(vars(__builtins__))})",
 ];
 
 let source: string | undefined;

@@ -200,7 +200,7 @@ export class GvisorBackend implements SandboxBackend {
       notes.push("System calls are caught with ptrace: a newer runsc (systrap) is faster.");
     if (this.#cgroups !== undefined) {
       notes.push(
-        "Processes are counted together with the second kernel's own threads: over the limit the sandbox ends.",
+        "Processes are counted with the second kernel's own threads; over a limit of processes or memory the sandbox ends whole.",
       );
     }
     if (this.#cgroups === undefined) notes.push("No writable control groups: memory, processes and CPU are not held.");

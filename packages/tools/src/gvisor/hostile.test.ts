@@ -4,12 +4,16 @@ import { afterAll, beforeAll } from "vitest";
 import { hostile } from "../../../../test/support/hostile.ts";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
 import { Controls } from "../fixtures/controls.ts";
+import { hostileConductSuite } from "../fixtures/hostile-conduct-suite.ts";
 import { hostileSandboxSuite } from "../fixtures/hostile-sandbox-suite.ts";
 import { PlantedHost } from "../fixtures/planted-host.ts";
 import { PYTHON } from "../fixtures/probe-runner.ts";
 import { sandboxProbes } from "../fixtures/sandbox-probes.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { GvisorBackend } from "./index.ts";
+
+/** Over its limits of memory and processes a sandbox ends whole here, as its capabilities say. */
+const WHOLE = ["a fork bomb", "children that ended and that nobody waits for", "a repr of a gigabyte"];
 
 describeWith([parts.gvisor, parts.bubblewrap, parts.python], "gvisor, probe by probe", () => {
   const host = new PlantedHost();
@@ -28,6 +32,14 @@ describeWith([parts.gvisor, parts.bubblewrap, parts.python], "gvisor, probe by p
   });
 
   const probes = sandboxProbes(host).filter(({ ownKernel }) => !ownKernel);
+  hostileConductSuite({
+    hostile,
+    backend: backend.name,
+    open: () => backend,
+    host,
+    controls,
+    without: WHOLE,
+  });
   hostileSandboxSuite({ hostile, backend: backend.name, probes, inside: () => inside, controls });
 
   hostile("what its own kernel grants, used to look for the host's", {

@@ -1,7 +1,8 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { chown, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { Capabilities } from "../capabilities.ts";
 import { type CallContext, type Clock, type IdSource, systemClock, systemIds } from "../dialect.ts";
 import { ToolsError } from "../errors.ts";
@@ -86,7 +87,7 @@ export class ProcessBackend implements SandboxBackend {
         ...{ stdin: child.stdin, stdout: child.stdout, exited, workspace: folder, roots: [folder] },
         // The guest ends its programs when its channel closes.
         kill: () => child.stdin.destroy(),
-        release: () => rm(folder, { recursive: true, force: true, maxRetries: 5 }),
+        release: () => removed(folder),
       },
     });
     this.#sandboxes.add(sandbox);
@@ -145,4 +146,11 @@ export class ProcessBackend implements SandboxBackend {
     };
     return { ok: true, backend: this.name, capabilities };
   }
+}
+
+/** By `rm`, which also takes trees that are deeper than any path. */
+async function removed(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 }).catch(() =>
+    promisify(execFile)("/bin/rm", ["-rf", folder], { timeout: 30_000 }),
+  );
 }

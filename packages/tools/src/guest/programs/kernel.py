@@ -63,12 +63,11 @@ class Kernel:
         self.cut = False
         main = type(sys)("__main__")
         self.names = main.__dict__
+        self.names["__builtins__"] = builtins
         self.names["display"] = self.display
         sys.modules["__main__"] = main
         sys.path.insert(0, folder)
         sys.argv = [""]
-        # Kept aside: code inside may overwrite the builtins it sees.
-        self.compile, self.exec, self.eval, self.type, self.str = compile, exec, eval, type, str
 
     def send(self, kind, value):
         body = kind + dumps(value).encode("ascii")
@@ -137,16 +136,16 @@ class Kernel:
         return outcome
 
     def evaluate(self, code, name):
-        tree = self.compile(code, name, "exec", ONLY_AST | AWAIT, True)
+        tree = compile(code, name, "exec", ONLY_AST | AWAIT, True)
         last = None
-        if tree.body and self.type(tree.body[-1]).__name__ == "Expr" and not code.rstrip().endswith(";"):
+        if tree.body and type(tree.body[-1]).__name__ == "Expr" and not code.rstrip().endswith(";"):
             import _ast
 
             last = _ast.Expression(tree.body.pop().value)
         if tree.body:
-            self.step(self.compile(tree, name, "exec", AWAIT, True))
+            self.step(compile(tree, name, "exec", AWAIT, True))
         if last is not None:
-            return self.step(self.compile(last, name, "eval", AWAIT, True))
+            return self.step(compile(last, name, "eval", AWAIT, True))
         return None
 
     def step(self, compiled):
@@ -156,8 +155,8 @@ class Kernel:
             loop = self.names.get("__loop__") or asyncio.new_event_loop()
             self.names["__loop__"] = loop
             asyncio.set_event_loop(loop)
-            return loop.run_until_complete(self.eval(compiled, self.names))
-        return self.eval(compiled, self.names)
+            return loop.run_until_complete(eval(compiled, self.names))
+        return eval(compiled, self.names)
 
     def describe(self, error, code, name):
         try:
@@ -168,11 +167,11 @@ class Kernel:
             lines = traceback.format_exception(type(error), error, error.__traceback__)
             kept = [line for line in lines if 'File "<guest>"' not in line]
             text = "".join(kept)
-            message = self.str(error)
+            message = str(error)
         except BaseException:
             text = message = "The error could not be shown."
         return {
-            "name": self.type(error).__name__[:200],
+            "name": type(error).__name__[:200],
             "message": message[:TEXT_MAX],
             "traceback": text[-TEXT_MAX:],
         }
