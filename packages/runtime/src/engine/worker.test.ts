@@ -66,24 +66,22 @@ test("jobs that come back while their session runs here start nothing a second t
   expect([most, items.filter(({ type }) => type === "session.recovered")]).toEqual([1, []]);
 });
 
-test("a message in mid-turn, a timer and an answer are served without a sweep", async () => {
+test("messages in mid-turn and timers are served without a sweep, while many sessions come and go", async () => {
   const stores = { log: new InMemorySessionLog(), queue: new InMemoryWorkQueue() };
-  let turns = 0;
+  const turns = new Map<string, number>();
   const agent: Agent = {
     name: "a",
     async run(session, { body }) {
-      turns += 1;
-      if (body === "sleep") await session.sleep("nap", 20);
-      if (body === "again") await runtime.sessions.send(context, session.id, { type: "user.message", body: "last" });
+      const left = Number(body);
+      if (left % 10 === 0) await session.sleep("nap", 5);
+      turns.set(session.id, (turns.get(session.id) ?? 0) + 1);
+      if (left > 0) await runtime.sessions.send(context, session.id, { type: "user.message", body: left - 1 });
     },
   };
   await using runtime = new Runtime({ ...stores, agents: [agent], sweepMs: 1e6 });
   await runtime.start();
-  const { id } = await runtime.sessions.open(context, { agent: "a" });
-  for (let round = 1; round <= 20; round++) {
-    await runtime.sessions.send(context, id, { type: "user.message", body: "again" });
-    await expect.poll(() => turns, { timeout: 10_000 }).toBe(round * 2);
-  }
-  await runtime.sessions.send(context, id, { type: "user.message", body: "sleep" });
-  await expect.poll(() => turns, { timeout: 10_000 }).toBe(42);
+  const ids: string[] = [];
+  for (let index = 0; index < 12; index++) ids.push((await runtime.sessions.open(context, { agent: "a" })).id);
+  await Promise.all(ids.map((id) => runtime.sessions.send(context, id, { type: "user.message", body: 30 })));
+  await expect.poll(() => ids.map((id) => turns.get(id)), { timeout: 20_000 }).toEqual(ids.map(() => 31));
 });
