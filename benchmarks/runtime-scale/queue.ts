@@ -7,7 +7,7 @@ const NAME = "bare";
 /** The constructor's arguments after the name: BullMQ 6 has a backend for each of the two servers. */
 function backed(place: Place): readonly [object, ...unknown[]] {
   if (place.profile === "postgres") {
-    const connection = { host: place.host, user: place.user, schema: "bullmq", max: 10 };
+    const connection = { host: place.host, user: place.user, schema: "bullmq", max: 10, migrate: true };
     return [{ connection }, createPostgresBackend];
   }
   if (place.profile !== "redis") throw new Error("BullMQ has no file.");
@@ -24,6 +24,7 @@ export async function fill(place: Place, jobs: number): Promise<void> {
     );
   }
   await queue.close();
+  (options as { readonly connection: { disconnect?(): void } }).connection.disconnect?.();
 }
 
 export async function work(place: Place, concurrency: number, done: () => void): Promise<() => Promise<void>> {

@@ -12,8 +12,8 @@ import { agentTools, codeInterpreterTools } from "@ashlar/tools/toolset";
 import Database from "better-sqlite3";
 import { Container } from "inversify";
 import { Redis } from "ioredis";
-import { Pool } from "pg";
-import { AGENT, AUDIENCE, type SessionEngine, TENANT, type WorkerConfig } from "./config.ts";
+import { AGENT, AUDIENCE, TENANT, type WorkerConfig } from "./config.ts";
+import { bindEngine } from "./engine.ts";
 import { onPath } from "./processes.ts";
 
 /** Who may do what: the support desk talks to the agent, the agent calls these tools of the ticket system. */
@@ -108,27 +108,4 @@ export async function compose(
       for (const database of [remembered, ...Object.values(databases)]) database?.close();
     },
   };
-}
-
-/** Past one machine it is another module and another address; nothing else changes. */
-async function bindEngine(container: Container, engine: SessionEngine, data: string) {
-  if (engine.kind === "redis") {
-    const client = new Redis(engine.url);
-    const subscriber = client.duplicate();
-    for (const each of [client, subscriber]) each.on("error", () => {}); // the calls that fail say it
-    container.bind(runtime.RUNTIME_REDIS).toConstantValue(client);
-    container.bind(runtime.RUNTIME_REDIS_SUBSCRIBER).toConstantValue(subscriber);
-    const close = async () => {
-      for (const each of [client, subscriber]) each.disconnect();
-    };
-    return { module: runtime.redisRuntimeModule(), close };
-  }
-  if (engine.kind === "postgres") {
-    const pool = new Pool({ connectionString: engine.url });
-    container.bind(runtime.RUNTIME_POSTGRES).toConstantValue(pool);
-    return { module: runtime.postgresRuntimeModule(), close: () => pool.end() };
-  }
-  const database = new Database(join(data, "sessions.db"));
-  container.bind(runtime.RUNTIME_DATABASE).toConstantValue(database);
-  return { module: runtime.sqliteRuntimeModule(), close: async () => void database.close() };
 }
