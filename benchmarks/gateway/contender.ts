@@ -11,7 +11,8 @@ import {
 } from "../../packages/gateway/node_modules/@modelcontextprotocol/server/dist/index.mjs";
 import { Pool } from "../../packages/gateway/node_modules/undici/index.js";
 import { z } from "../../packages/gateway/node_modules/zod/index.js";
-import { Gateway, GatewayError, mcpTarget, type Principal, type Redactor } from "../../packages/gateway/src/index.ts";
+import { Gateway, mcpTarget, type Redactor } from "../../packages/gateway/src/index.ts";
+import { JwtAuthenticator } from "../../packages/gateway/src/jwt/index.ts";
 import { serve } from "../../packages/gateway/src/node/index.ts";
 
 const [kind = "", upstream = ""] = process.argv.slice(2);
@@ -79,16 +80,15 @@ const redactor: Redactor = {
 };
 
 async function gateway(full: boolean): Promise<string> {
-  const known = new Map<string, Principal>([["caller", { tenant: "acme", user: "ann" }]]);
   const audit: object[] = [];
   const made = new Gateway({
-    authenticator: {
-      async authenticate(request) {
-        const principal = known.get(request.headers.get("authorization")?.slice(7) ?? "");
-        if (principal === undefined) throw new GatewayError("GATEWAY_UNAUTHENTICATED", "Unknown.");
-        return principal;
-      },
-    },
+    authenticator: new JwtAuthenticator({
+      issuer: "https://login.example",
+      audience: "https://gateway.example/mcp",
+      jwksUri: "https://login.example/keys",
+      principal: ({ sub }) => ({ tenant: "acme", user: String(sub) }),
+      fetch: async () => Response.json(JSON.parse(process.env.BENCH_JWKS ?? "{}")),
+    }),
     targets: [mcpTarget({ name: "tickets", url: upstream, ...(full ? { auth: { credentialRef: "tickets" } } : {}) })],
     allow: [new URL(upstream).host],
     limits: { rules: [{ name: "calls", per: ["tenant"], quota: { limit: 1_000_000, windowMs: 1000 } }] },

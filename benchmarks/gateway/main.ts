@@ -1,6 +1,6 @@
 /**
  * CPU time of the server process per MCP `tools/call` over keep-alive connections, read from /proc: raw node:http that
- * answers itself, a proxy of bytes, a proxy made of the SDK's client and server, the gateway with a known bearer and a
+ * answers itself, a proxy of bytes, a proxy made of the SDK's client and server, the gateway with a cached JWT and a
  * limit (light), and with permissions, an audit row, injection and redaction too (full; in-process stand-ins for the
  * neighbours, so that only the gateway's own share is measured).
  */
@@ -9,6 +9,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { exportJWK, generateKeyPair, SignJWT } from "../../packages/gateway/node_modules/jose/dist/webapi/index.js";
 import { Pool } from "../../packages/gateway/node_modules/undici/index.js";
 import { interleaved, report, round } from "../support/measure.ts";
 
@@ -18,11 +19,21 @@ const ROUNDS = 5;
 const TICKS_PER_SECOND = 100;
 const children: ChildProcess[] = [];
 
+const { publicKey, privateKey } = await generateKeyPair("ES256");
+const jwks = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: "1", alg: "ES256" }] });
+const token = await new SignJWT({ sub: "ann" })
+  .setProtectedHeader({ alg: "ES256", kid: "1", typ: "at+jwt" })
+  .setIssuer("https://login.example")
+  .setAudience("https://gateway.example/mcp")
+  .setIssuedAt()
+  .setExpirationTime("1h")
+  .sign(privateKey);
+
 async function start(kind: string, upstream = ""): Promise<{ readonly url: string; readonly pid: number }> {
   const child = spawn(
     process.execPath,
     ["--conditions=@ashlar/source", fileURLToPath(new URL("contender.ts", import.meta.url)), kind, upstream],
-    { stdio: ["ignore", "pipe", "inherit"] },
+    { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, BENCH_JWKS: jwks } },
   );
   children.push(child);
   const [url] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), "line")) as [string];
@@ -42,7 +53,7 @@ const meta = {
 const headers = {
   "content-type": "application/json",
   accept: "application/json, text/event-stream",
-  authorization: "Bearer caller",
+  authorization: `Bearer ${token}`,
   "mcp-protocol-version": "2026-07-28",
   "mcp-method": "tools/call",
   "mcp-name": "read",
