@@ -5,7 +5,6 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
 import { findProgram } from "../../packages/tools/src/browser/chromium.ts";
 import { type BrowserSession, Browsers } from "../../packages/tools/src/browser/index.ts";
 import { BubblewrapBackend } from "../../packages/tools/src/bubblewrap/index.ts";
@@ -17,7 +16,7 @@ const context = { principal: { tenant: "bench" } };
 const viewport = { width: 1456, height: 819 };
 const PROGRAMS = ["headless-shell", "chromium"] as const;
 type Program = (typeof PROGRAMS)[number];
-const { chromium } = await import(pathToFileURL(createRequire(import.meta.url).resolve("playwright-core")).href);
+const { chromium } = createRequire(import.meta.url)("playwright-core");
 
 const backend = new BubblewrapBackend();
 const browsers = new Browsers({ backend });
@@ -83,12 +82,12 @@ const below =
     return false;
   };
 
-const ours_ = {} as Record<Program, number>;
-const theirs_ = {} as Record<Program, number>;
+const ourPss = {} as Record<Program, number>;
+const theirPss = {} as Record<Program, number>;
 for (const program of PROGRAMS) {
   const session = await browsers.open(context, { program, viewport });
   await answers(session);
-  ours_[program] = pss((pid) => read(`/proc/${pid}/cgroup`).includes(session.sandbox.id));
+  ourPss[program] = pss((pid) => read(`/proc/${pid}/cgroup`).includes(session.sandbox.id));
   await session.close();
   const server = await chromium.launchServer({
     executablePath: findProgram(program),
@@ -97,7 +96,7 @@ for (const program of PROGRAMS) {
   const browser = await chromium.connect(server.wsEndpoint());
   const page = await browser.newPage({ viewport });
   await page.evaluate("1 + 1");
-  theirs_[program] = pss(below(server.process().pid));
+  theirPss[program] = pss(below(server.process().pid));
   await server.close();
 }
 
@@ -157,7 +156,7 @@ const rows = Object.entries(ready).map(([what, { p50, p99, min, max }]) => ({
   what,
   ...{ readyP50Ms: round(p50), p99Ms: round(p99), minMs: round(min), maxMs: round(max) },
   pssMiB: round(
-    (what.startsWith("ashlar") ? ours_ : theirs_)[what.endsWith("chromium") ? "chromium" : "headless-shell"],
+    (what.startsWith("ashlar") ? ourPss : theirPss)[what.endsWith("chromium") ? "chromium" : "headless-shell"],
   ),
 }));
 report("browser", rows, {
@@ -165,7 +164,7 @@ report("browser", rows, {
     headlessShell: round(ready["ashlar, headless-shell"].p50),
     chromium: round(ready["ashlar, chromium"].p50),
   },
-  pssMiB: { headlessShell: round(ours_["headless-shell"]), chromium: round(ours_.chromium) },
+  pssMiB: { headlessShell: round(ourPss["headless-shell"]), chromium: round(ourPss.chromium) },
   framesPerSecond,
   ratioToPlaywright: {
     headlessShell: round(ready["playwright-core, headless-shell"].p50 / ready["ashlar, headless-shell"].p50),

@@ -25,6 +25,7 @@ export const parts = {
   gvisor: part("runsc", "runsc"),
   podman: part("podman", "podman runc"),
   chromium: part("chromium", "chromium"),
+  headlessShell: part("chromium-headless-shell", "chromium-headless-shell"),
   python: part("/usr/bin/python3", "python3", () => existsSync("/usr/bin/python3")),
   dataScience: part("pandas", "python3-numpy python3-pandas python3-matplotlib", () => {
     return spawnSync("/usr/bin/python3", ["-c", "import numpy, pandas, matplotlib"]).status === 0;

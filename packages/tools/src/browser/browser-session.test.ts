@@ -19,7 +19,7 @@ function reference(snapshot: string, words: string): string {
   return /\[ref=(e\d+)\]/.exec(line ?? "")?.[1] ?? assert.fail(`${words} is not in\n${snapshot}`);
 }
 
-describeWith([parts.bubblewrap, parts.chromium], "a browser session", () => {
+describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "a browser session", () => {
   let site: Site;
   let other: Site;
   let browsing: Browsing;

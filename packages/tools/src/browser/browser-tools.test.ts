@@ -21,7 +21,7 @@ const PAGE = `<title>Tools</title><body style="margin: 0; height: 3000px">
   addEventListener("scroll", () => { document.title = "scrolled " + scrollY; });
 </script>`;
 
-describeWith([parts.bubblewrap, parts.chromium], "the browser's tools", () => {
+describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "the browser's tools", () => {
   let site: Site;
   let browsing: Browsing;
   let tools: SandboxTools;

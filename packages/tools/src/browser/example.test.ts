@@ -10,7 +10,7 @@ import { eventually, plainBrowser } from "./fixtures/browsing.ts";
 const main = fileURLToPath(new URL("../../../../examples/browser-session/main.ts", import.meta.url));
 const images = new URL("../../../../docs/images/", import.meta.url);
 
-describeWith([parts.bubblewrap, parts.chromium], "examples/browser-session", () => {
+describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "examples/browser-session", () => {
   test("an agent fills in a form, a person takes over, and the recording plays back", {
     timeout: 120_000,
   }, async () => {

@@ -46,7 +46,7 @@ async function portBrowser(folder: string): Promise<{ readonly url: string; stop
   };
 }
 
-describeWith([parts.bubblewrap, parts.chromium], "hostile clients of a session", () => {
+describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "hostile clients of a session", () => {
   const folder = mkdtempSync(join(tmpdir(), "ashlar-access-"));
   const recordings = new FolderRecordings({ folder: join(folder, "recordings") });
   let site: Site;

@@ -38,7 +38,7 @@ const CALLS = (port: number): string => `<title>start</title><script>
 </script>`;
 const METADATA = "http://169.254.169.254/latest/meta-data/";
 
-describeWith([parts.bubblewrap, parts.chromium], "hostile pages", () => {
+describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "hostile pages", () => {
   const folder = mkdtempSync(join(tmpdir(), "ashlar-canary-"));
   const canary = join(folder, "canary.txt");
   const decisions: EgressDecision[] = [];

@@ -20,7 +20,7 @@ const FORM = `<title>Form</title><body style="margin: 0">
 <button style="position: absolute; left: 100px; top: 200px; width: 200px; height: 50px"
   onclick="document.title = 'sent ' + document.querySelector('input').value">Send</button>`;
 
-describeWith([parts.bubblewrap, parts.chromium], "the live view", () => {
+describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "the live view", () => {
   const folder = mkdtempSync(join(tmpdir(), "ashlar-live-"));
   const recordings = new FolderRecordings({ folder });
   let site: Site;

@@ -1,5 +1,9 @@
+export { browserModule } from "./browser-modules.ts";
 export { bubblewrapModule, processModule, toolsModule, wasmModule } from "./modules.ts";
 export {
+  BROWSER_PROFILES,
+  BROWSER_RECORDINGS,
+  BROWSERS,
   CLOCK,
   EGRESS_GATEWAY,
   EGRESS_SUBSTITUTION,
@@ -11,6 +15,7 @@ export {
   SANDBOX_SESSION_HOST,
   SANDBOX_SPEC,
   SANDBOX_TOOLS,
+  SEALER,
   WORKSPACES,
 } from "./tokens.ts";
 export { egressModule, gvisorModule, sandboxToolsModule } from "./toolset-modules.ts";

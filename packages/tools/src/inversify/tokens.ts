@@ -1,4 +1,8 @@
 import type { ServiceIdentifier } from "inversify";
+import type { BrowserProfiles } from "../browser/browser-profiles.ts";
+import type { Browsers } from "../browser/browsers.ts";
+import type { Recordings } from "../browser/recordings.ts";
+import type { Sealer } from "../browser/sealer.ts";
 import type { EgressSubstitution } from "../egress/index.ts";
 import type { EgressGateway } from "../egress.ts";
 import type { IsolationGrade } from "../grades.ts";
@@ -24,5 +28,12 @@ export const SANDBOX_SPEC: ServiceIdentifier<SandboxSpec> = token("@ashlar/tools
 export const EGRESS_GATEWAY: ServiceIdentifier<EgressGateway> = token("@ashlar/tools:EgressGateway");
 /** Optional: taken by `egressModule`. */
 export const EGRESS_SUBSTITUTION: ServiceIdentifier<EgressSubstitution> = token("@ashlar/tools:EgressSubstitution");
+/** Resolve with `getAsync`. */
+export const BROWSERS: ServiceIdentifier<Browsers> = token("@ashlar/tools:Browsers");
+/** Optional, with `SEALER`: what profiles of browsers need. */
+export const BROWSER_PROFILES: ServiceIdentifier<BrowserProfiles> = token("@ashlar/tools:BrowserProfiles");
+export const SEALER: ServiceIdentifier<Sealer> = token("@ashlar/tools:Sealer");
+/** Optional: what recordings of browsers need. */
+export const BROWSER_RECORDINGS: ServiceIdentifier<Recordings> = token("@ashlar/tools:Recordings");
 export const WORKSPACES: ServiceIdentifier<Workspaces> = token("@ashlar/tools:Workspaces");
 export const SANDBOX_TOOLS: ServiceIdentifier<SandboxTools> = token("@ashlar/tools:SandboxTools");
