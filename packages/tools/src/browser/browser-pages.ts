@@ -66,14 +66,16 @@ export class BrowserPages {
     throw new ToolsError("TOOLS_PAGE_FAILED", `There is no page ${id.slice(0, 60)}: list the pages.`);
   }
 
-  async open(url: string): Promise<BrowserPage> {
+  async open(url: string, timeoutMs: number): Promise<BrowserPage> {
     if (this.#open.length >= this.#deps.maxPages) {
       throw new ToolsError("TOOLS_LIMIT_EXCEEDED", `${this.#deps.maxPages} pages are open: close one first.`);
     }
-    const { targetId } = await this.#deps.pipe.send<{ readonly targetId: string }>("Target.createTarget", { url });
+    const { targetId } = await this.#deps.pipe.send<{ readonly targetId: string }>("Target.createTarget", {
+      url: "about:blank",
+    });
     const page = await this.#pages.get(targetId);
     if (page === undefined) throw new ToolsError("TOOLS_PAGE_FAILED", "The new page was closed at once.");
-    await page.settle();
+    if (url !== "about:blank") await page.navigate(url, timeoutMs);
     return page;
   }
 

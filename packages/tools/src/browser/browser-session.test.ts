@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { afterAll, beforeAll, test } from "vitest";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
+import { BubblewrapBackend } from "../bubblewrap/index.ts";
+import { WasmBackend } from "../wasm/index.ts";
 import { Browsing, context, eventually } from "./fixtures/browsing.ts";
 import { type Site, startSite } from "./fixtures/site.ts";
-import type { BrowserEvent, BrowserSession } from "./index.ts";
+import { type BrowserEvent, type BrowserSession, Browsers } from "./index.ts";
 
 const FORM = `<title>Order</title><h1>Your order</h1>
 <form action="/done"><label>Name <input name="name"></label>
@@ -177,11 +179,16 @@ describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "a browser
     }
   });
 
-  test("without user namespaces there is no browser, and no weaker one", async () => {
-    const { WasmBackend } = await import("../wasm/index.ts");
-    const { Browsers } = await import("./index.ts");
-    const browsers = new Browsers({ backend: new WasmBackend() });
-    await assert.rejects(browsers.open(context), { code: "TOOLS_ISOLATION_UNAVAILABLE" });
+  test("where a browser cannot be held there is none, and no weaker one", async () => {
+    const bare = new BubblewrapBackend({ cgroups: "/nonexistent" });
+    for (const [backend, words] of [
+      [new WasmBackend(), /needs user namespaces.*Use the bubblewrap backend/],
+      [bare, /control groups.*systemd-run/],
+    ] as const) {
+      const browsers = new Browsers({ backend });
+      await assert.rejects(browsers.open(context), { code: "TOOLS_ISOLATION_UNAVAILABLE", message: words });
+      await backend.close();
+    }
   });
 
   test("a closed session refuses everything and leaves nothing behind", async () => {

@@ -154,7 +154,12 @@ export class BrowserSession implements AsyncDisposable {
   }
 
   openPage(url = "about:blank", options: ActOptions = {}): Promise<string> {
-    return this.#alone("open_page", shownUrl(url), options, async () => (await this.pages.open(webAddress(url))).id);
+    return this.#alone(
+      "open_page",
+      shownUrl(url),
+      options,
+      async () => (await this.pages.open(webAddress(url), NAVIGATION_MS)).id,
+    );
   }
 
   selectPage(id: string, options: ActOptions = {}): Promise<void> {

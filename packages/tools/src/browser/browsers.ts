@@ -139,6 +139,12 @@ export class Browsers implements AsyncDisposable {
     if (!report.capabilities.userNamespaces) {
       return failed("Chromium's own sandbox needs user namespaces inside.", "Use the bubblewrap backend.");
     }
+    if (report.capabilities.limits.memory !== "enforced") {
+      return failed(
+        "A browser's memory can only be held by control groups, and none can be written here.",
+        "Delegate a cgroup v2 subtree, or run under systemd-run --user --scope.",
+      );
+    }
     try {
       const session = await this.#open({ principal: { tenant: "ashlar-probe" } }, { program });
       try {
