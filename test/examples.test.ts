@@ -11,8 +11,8 @@ const root = fileURLToPath(new URL("../examples", import.meta.url));
 const room = mkdtempSync(join(tmpdir(), "ashlar-examples-"));
 afterAll(() => rmSync(room, { recursive: true, force: true }));
 
-/** The main job and the server have tests of their own. */
-const ownTests = new Set(["ticket-resolver", "server"]);
+/** The main job, the server and the one that waits for a person have tests of their own. */
+const ownTests = new Set(["ticket-resolver", "server", "browser-session"]);
 const names = readdirSync(root).filter((name) => !ownTests.has(name) && existsSync(join(root, name, "main.ts")));
 
 const needs: Readonly<Record<string, readonly SystemPart[]>> = {
