@@ -29,7 +29,7 @@ const sources = {
   removeWaiting: "DELETE FROM runtime_job WHERE session = $1 AND token IS NULL",
   lanes: 'SELECT lane, next_at AS "nextAt" FROM runtime_job_lanes($1)',
   take: "SELECT * FROM runtime_job_take($1, $2, $3, $4, $5, $6)",
-  giveBack: "SELECT runtime_job_give_back($1, $2, $3)",
+  giveBack: "SELECT news FROM runtime_job_give_back($1, $2, $3)",
   renew: `
     INSERT INTO runtime_queue_lease VALUES ($1, runtime_queue_now($3) + $2)
     ON CONFLICT (owner) DO UPDATE SET expires_at = excluded.expires_at`,
@@ -92,14 +92,12 @@ export class PostgresWorkQueue implements WorkQueue {
     return { jobs, limited: until === undefined || until === null ? { key } : { key, until } };
   }
 
-  async finish({ session, token }: TakenJob): Promise<void> {
-    await this.#connection.rows(sources.giveBack, session, token, undefined);
-    this.#announce();
+  async finish(job: TakenJob): Promise<void> {
+    await this.#giveBack(job);
   }
 
-  async putBack({ session, token }: TakenJob, availableAt: number): Promise<void> {
-    await this.#connection.rows(sources.giveBack, session, token, availableAt);
-    this.#announce();
+  async putBack(job: TakenJob, availableAt: number): Promise<void> {
+    await this.#giveBack(job, availableAt);
   }
 
   async renew(owner: string, leaseMs: number): Promise<void> {
@@ -135,6 +133,13 @@ export class PostgresWorkQueue implements WorkQueue {
   async close(): Promise<void> {
     this.#connection.close();
     await (await this.#listening)?.[Symbol.asyncDispose]();
+  }
+
+  /** Who has a free place has taken what he may: only a job that waits again, or a limit that is free again, is news. */
+  async #giveBack({ session, token }: TakenJob, availableAt?: number): Promise<void> {
+    const given = await this.#connection.row<{ news: boolean }>(sources.giveBack, session, token, availableAt);
+    if (given?.news) this.#announce();
+    else this.#signal.raise();
   }
 
   /** Here at once; elsewhere as soon as the server passes it on, and nobody waits for that. */

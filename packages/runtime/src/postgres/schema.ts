@@ -206,14 +206,16 @@ export const WORK_QUEUE_SCHEMA: PostgresSchema = {
       END LOOP;
     END $$;
 
-    CREATE FUNCTION runtime_job_give_back(for_session text, for_token text, back_at float8) RETURNS void
+    CREATE FUNCTION runtime_job_give_back(for_session text, for_token text, back_at float8, OUT news boolean)
     LANGUAGE plpgsql AS $$
     DECLARE again float8;
     BEGIN
       SELECT again_at INTO again FROM runtime_job WHERE session = for_session AND token = for_token FOR UPDATE;
+      news := FOUND;
       IF NOT FOUND THEN RETURN; END IF;
       IF back_at IS NULL AND again IS NULL THEN
         DELETE FROM runtime_held WHERE session = for_session;
+        news := FOUND;
         DELETE FROM runtime_job WHERE session = for_session;
         RETURN;
       END IF;

@@ -150,8 +150,10 @@ local job = read_working(ARGV[3])
 if not job or job.token ~= ARGV[4] then return 0 end
 free(ARGV[3], job)
 local at = earlier(ARGV[5], job.again_at)
-if at and at ~= '' then wait(ARGV[3], job.again_lane or job.lane, at) end
-announce()
+local again = at and at ~= ''
+if again then wait(ARGV[3], job.again_lane or job.lane, at) end
+-- Who has a free place has taken what he may: only a job that waits again, or a limit that is free again, is news.
+if again or #job.keys > 0 then announce() end
 return 1
 `);
 
