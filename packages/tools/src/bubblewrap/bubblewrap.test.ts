@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterAll, test } from "vitest";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
+import { probedOnce } from "../fixtures/probed-once.ts";
 import { ProcessBackend } from "../process/index.ts";
 import { SandboxPool } from "../sandbox-pool.ts";
 import { SandboxSessionHost } from "../session-host.ts";
@@ -10,10 +11,9 @@ import { BubblewrapBackend } from "./index.ts";
 const context = { principal: { tenant: "acme" } };
 
 describeWith([parts.bubblewrap, parts.python], "bubblewrap", () => {
-  sandboxConformance({ test, createBackend: () => new BubblewrapBackend() });
-
   const backend = new BubblewrapBackend();
   afterAll(() => backend.close());
+  sandboxConformance({ test, createBackend: () => probedOnce(() => backend) });
 
   test("a pool hands out each sandbox once", async () => {
     const pool = new SandboxPool({ backend: new BubblewrapBackend(), size: 2 });

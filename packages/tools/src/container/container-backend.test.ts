@@ -6,9 +6,9 @@ import { Controls } from "../fixtures/controls.ts";
 import { hostileConductSuite } from "../fixtures/hostile-conduct-suite.ts";
 import { hostileSandboxSuite } from "../fixtures/hostile-sandbox-suite.ts";
 import { PlantedHost } from "../fixtures/planted-host.ts";
+import { probedOnce } from "../fixtures/probed-once.ts";
 import { sandboxProbes } from "../fixtures/sandbox-probes.ts";
 import type { Sandbox } from "../sandbox.ts";
-import type { SandboxBackend } from "../sandbox-backend.ts";
 import { sandboxConformance } from "../testing/sandbox-conformance.ts";
 import { ContainerBackend } from "./container-backend.ts";
 import type { ContainerEngine } from "./container-engine.ts";
@@ -39,15 +39,11 @@ describeWith([parts.podman, parts.python], "container", () => {
     await podman?.stop();
   });
 
-  /** The probe takes seconds: one backend serves every case, and each case closes what it opened. */
-  const probedOnce = (): SandboxBackend => ({
-    ...{ name: backend.name, grade: backend.grade, close: async () => {} },
-    probe: () => backend.probe(),
-    create: (who, spec) => backend.create(who, spec),
-  });
-
   describe("conformance", () => {
-    sandboxConformance({ test: (name, body) => test(name, body, 60_000), createBackend: probedOnce });
+    sandboxConformance({
+      test: (name, body) => test(name, body, 60_000),
+      createBackend: () => probedOnce(() => backend),
+    });
   });
 
   test("what it cannot keep is refused, and an image that is not there is a typed error", async () => {

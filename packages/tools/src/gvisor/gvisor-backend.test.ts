@@ -3,20 +3,11 @@ import { tmpdir } from "node:os";
 import { afterAll, describe, expect, test } from "vitest";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
 import type { CallContext } from "../dialect.ts";
+import { probedOnce } from "../fixtures/probed-once.ts";
 import type { Sandbox } from "../sandbox.ts";
-import type { SandboxBackend } from "../sandbox-backend.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
 import { sandboxConformance } from "../testing/sandbox-conformance.ts";
 import { GvisorBackend } from "./gvisor-backend.ts";
-
-/** The probe takes seconds: one backend serves every case, and each case closes what it opened. */
-const probedOnce = (backend: GvisorBackend): SandboxBackend => ({
-  name: backend.name,
-  grade: backend.grade,
-  probe: () => backend.probe(),
-  create: (context, spec) => backend.create(context, spec),
-  close: async () => {},
-});
 
 const context: CallContext = { principal: { tenant: "acme", session: "one" } };
 
@@ -29,7 +20,7 @@ test("a missing runsc fails closed and says what to install", async () => {
 describeWith([parts.gvisor, parts.python], "gvisor", () => {
   const backend = new GvisorBackend();
   afterAll(() => backend.close());
-  describe("conformance", () => sandboxConformance({ test, createBackend: () => probedOnce(backend) }));
+  describe("conformance", () => sandboxConformance({ test, createBackend: () => probedOnce(() => backend) }));
 
   async function within<T>(spec: SandboxSpec, body: (sandbox: Sandbox) => Promise<T>): Promise<T> {
     await using sandbox = await backend.create(context, spec);
