@@ -58,7 +58,7 @@ describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "profiles 
           .end(PAGE),
     });
     browsing = new Browsing({ egress: { allowPrivate: [site.host] }, profiles, sealer });
-  });
+  }, 120_000);
   afterAll(async () => {
     await browsing[Symbol.asyncDispose]();
     await site[Symbol.asyncDispose]();

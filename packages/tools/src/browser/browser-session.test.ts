@@ -48,7 +48,7 @@ describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "a browser
     const hosts = [site.host, { host: "localhost", port: other.port }];
     session = await browsing.open({ network: { mode: "allow", hosts }, maxPages: 3 });
     session.events.listen((event) => events.push(event));
-  });
+  }, 120_000);
   afterAll(async () => {
     await browsing[Symbol.asyncDispose]();
     await site[Symbol.asyncDispose]();

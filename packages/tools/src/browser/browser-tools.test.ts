@@ -39,7 +39,7 @@ describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "the brows
     const spec = { program: "headless-shell", network: { mode: "allow", hosts: [site.host] } } as const;
     const backend = new BrowserSandboxes({ browsers: browsing.browsers, spec });
     tools = new SandboxTools({ backend, tools: [...agentTools, ...browserTools] });
-  });
+  }, 120_000);
   afterAll(async () => {
     await tools.close();
     await browsing[Symbol.asyncDispose]();

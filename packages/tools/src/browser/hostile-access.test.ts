@@ -64,7 +64,7 @@ describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "hostile c
     server = new BrowserServer({ session: (id) => browsing.browsers.get(id), recordings });
     base = `127.0.0.1:${(await server.listen()).port}`;
     port = await portBrowser(join(folder, "profile"));
-  });
+  }, 120_000);
   afterAll(async () => {
     await server.close();
     await browsing[Symbol.asyncDispose]();

@@ -96,7 +96,7 @@ describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "hostile p
     });
     const hosts = [site.host, { host: "rebind.test", port: private_.port }, { host: "169.254.169.254" }];
     session = await browsing.open({ network: { mode: "allow", hosts }, maxPages: 4 });
-  });
+  }, 120_000);
   afterAll(async () => {
     await plain.close();
     await browsing[Symbol.asyncDispose]();
@@ -200,6 +200,7 @@ describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "hostile p
       });
       await limited.navigate(`${site.origin}/endless`).catch(() => {});
       await eventually("it is stopped", async () => (await limited.downloads())[0]?.state === "canceled");
+      assert.ok(((await limited.downloads())[0]?.bytes ?? 0) < 32 << 20, "by the limit, before the disk is full");
       await eventually("nothing is left", async () => (await limited.files.list("downloads")).length === 0);
       await limited.close();
     },

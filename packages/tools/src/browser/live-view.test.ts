@@ -43,7 +43,7 @@ describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "the live 
     server = new BrowserServer({ session: (id) => browsing.browsers.get(id), recordings });
     base = `127.0.0.1:${(await server.listen()).port}`;
     people = await plainBrowser();
-  });
+  }, 120_000);
   afterAll(async () => {
     await people.close();
     await server.close();
