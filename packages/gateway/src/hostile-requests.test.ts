@@ -2,10 +2,11 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
+import { createMcpHandler, createRequestStateCodec, inputRequired, McpServer } from "@modelcontextprotocol/server";
 import { afterEach, expect } from "vitest";
 import { hostile } from "../../../test/support/hostile.ts";
 import { bearers } from "./fixtures/parts.ts";
-import { functionsTarget, Gateway, type GatewayDeps, ProxyAuthenticator, type Target } from "./index.ts";
+import { functionsTarget, Gateway, type GatewayDeps, mcpTarget, ProxyAuthenticator, type Target } from "./index.ts";
 import { serve } from "./node/index.ts";
 import { buildRequest } from "./openapi/request.ts";
 import type { Argument } from "./openapi/tool-shape.ts";
@@ -195,6 +196,75 @@ hostile("headers of the proxy in front, written by a caller", {
     const forged = { "x-client-verify": "SUCCESS", "x-client-subject": "CN=root" };
     for (const extra of [{}, { "x-proxy-secret": "guess" }]) {
       expect((await gateway.fetch(post(call("echo"), { ...forged, ...extra }))).status).toBe(401);
+    }
+  },
+});
+
+const meta = {
+  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+  "io.modelcontextprotocol/clientInfo": { name: "c", version: "1" },
+  "io.modelcontextprotocol/clientCapabilities": { elicitation: { form: {} } },
+};
+const question = inputRequired.elicit({
+  message: "Pay?",
+  requestedSchema: { type: "object", properties: { ok: { type: "boolean" } }, required: ["ok"] },
+});
+
+/** A server that keeps in its client's hands whether somebody approved, signed or as plain text; and how to call it. */
+async function approving(signed: boolean) {
+  const codec = createRequestStateCodec<string>({ key: "a key that only this server has, 32+" });
+  const mint = async (state: string) => (signed ? codec.mint(state) : Buffer.from(state).toString("base64url"));
+  const handler = createMcpHandler(() => {
+    const server = new McpServer(
+      { name: "bank", version: "1" },
+      signed ? { requestState: { verify: codec.verify } } : {},
+    );
+    server.registerTool("pay", { description: "Pays once approved" }, async (context) => {
+      const state = context.mcpReq.requestState<string>();
+      if (state === undefined) {
+        return inputRequired({ inputRequests: { ok: question }, requestState: await mint("approved:false") });
+      }
+      return { content: [{ type: "text", text: signed ? state : Buffer.from(state, "base64url").toString() }] };
+    });
+    return server;
+  });
+  const upstream = await serve({ fetch: (request) => handler.fetch(request), drain: async () => {} });
+  closing.push(() => upstream.close({ graceMs: 0 }));
+  const targets = [mcpTarget({ name: "bank", url: `${upstream.url}/mcp` })];
+  const gateway = gatewayOf({ targets, allow: [new URL(upstream.url).host] });
+  return async (requestState?: string): Promise<{ readonly state: string; readonly text: string }> => {
+    const params = {
+      name: "pay",
+      arguments: {},
+      _meta: meta,
+      ...(requestState === undefined
+        ? {}
+        : { requestState, inputResponses: { ok: { action: "accept", content: { ok: true } } } }),
+    };
+    const headers = { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "pay" };
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params });
+    const accept = "application/json, text/event-stream";
+    const text = await (await gateway.fetch(post(body, { ...headers, accept }))).text();
+    return { state: /"requestState":"([^"]+)"/.exec(text)?.[1] ?? "", text };
+  };
+}
+
+hostile("a requestState that its client changed", {
+  control: "a server that does not sign it does what the client wrote into it",
+  async unguarded() {
+    const ask = await approving(false);
+    expect((await ask()).state).not.toBe("");
+    const changed = Buffer.from("approved:true").toString("base64url");
+    expect((await ask(changed)).text).toContain("approved:true");
+  },
+  async guarded() {
+    const ask = await approving(true);
+    const { state } = await ask();
+    expect((await ask(state)).text).toContain("approved:false");
+    for (const changed of [`${state.slice(0, -2)}AA`, Buffer.from("approved:true").toString("base64url")]) {
+      const { text } = await ask(changed);
+      expect(text).toContain('"error"');
+      expect(text).not.toContain("approved:");
     }
   },
 });
