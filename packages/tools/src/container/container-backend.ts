@@ -184,6 +184,7 @@ export class ContainerBackend implements SandboxBackend {
       Cmd: [...GUEST_COMMAND.slice(0, -1), SKIP_TO_MARKER + GUEST_COMMAND.at(-1), marker],
       User: "1000:1000",
       Hostname: "sandbox",
+      ...{ StopSignal: "SIGKILL", StopTimeout: 0 },
       WorkingDir: "/workspace",
       Env: ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/workspace", "LANG=C.UTF-8", "TMPDIR=/tmp"],
       ...{ OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: false },
