@@ -4,6 +4,9 @@ import { defineConfig } from "vitest/config";
 const conditions = ["@ashlar/source", "module", "node", "development|production"];
 const resolve = { ssr: { resolve: { conditions, externalConditions: conditions } } };
 
+/** On CI's busy machines a test that fails is tried again; the reporter names it. At a desk it fails at once. */
+const retry = process.env.CI === undefined ? 0 : 2;
+
 const packages = readdirSync(new URL("packages", import.meta.url)).map((name) => ({
   ...resolve,
   test: {
@@ -13,6 +16,7 @@ const packages = readdirSync(new URL("packages", import.meta.url)).map((name) =>
     exclude: ["**/node_modules/**", "**/dist/**"],
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    retry,
   },
 }));
 
@@ -22,7 +26,14 @@ export default defineConfig({
       ...packages,
       {
         ...resolve,
-        test: { name: "house", root: "test", include: ["**/*.test.ts"], testTimeout: 240_000, hookTimeout: 60_000 },
+        test: {
+          name: "house",
+          root: "test",
+          include: ["**/*.test.ts"],
+          testTimeout: 240_000,
+          hookTimeout: 60_000,
+          retry,
+        },
       },
     ],
     reporters: ["default", "./test/support/reporter.ts"],

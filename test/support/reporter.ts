@@ -4,7 +4,7 @@ import type { Reporter, TestCase, TestModule } from "vitest/node";
 
 const document = fileURLToPath(new URL("../../docs/hostile-cases.md", import.meta.url));
 
-/** Says why tests were skipped, keeps `docs/hostile-cases.md`, and ends the run with the line that CI counts. */
+/** Says why tests were skipped and which were tried again, keeps `docs/hostile-cases.md`, and ends the run with the line that CI counts. */
 export default class HouseReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
@@ -13,6 +13,9 @@ export default class HouseReporter implements Reporter {
 
     for (const reason of new Set(tests.map(skipReason).filter((reason) => reason !== undefined))) {
       console.log(`skipped: ${reason}`);
+    }
+    for (const test of tests.filter((each) => each.diagnostic()?.flaky)) {
+      console.log(`passed only when tried again: ${test.project.name} ${test.fullName}`);
     }
     const mode = process.env.ASHLAR_HOSTILE_DOCUMENT;
     let stale = 0;
