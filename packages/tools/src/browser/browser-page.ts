@@ -47,6 +47,10 @@ export class BrowserPage {
   readonly #deps: BrowserPageDeps;
   readonly #frames = new Map<string, string>();
   readonly #requests = new Map<string, { readonly method: string; readonly url: string }>();
+  /** Before this, a document may come without a word. */
+  readonly #heard: Promise<unknown>;
+  readonly #awaited = new Map<string, () => void>();
+  #document = "";
   #loading = false;
   #loaded = Promise.withResolvers<void>();
   #blocked = Promise.withResolvers<string>();
@@ -60,14 +64,13 @@ export class BrowserPage {
     this.input = new PageInput((method, params) => this.send(method, params));
     this.#loaded.resolve();
     deps.pipe.listen(deps.sessionId, (event) => this.#on(event));
-    for (const [method, params] of [
+    const enabled = [
       ["Page.enable", {}],
       ["Runtime.enable", {}],
       ["Network.enable", { maxTotalBufferSize: 0, maxResourceBufferSize: 0 }],
       ["Target.setAutoAttach", { autoAttach: true, waitForDebuggerOnStart: false, flatten: true, filter: FRAMES_ONLY }],
-    ] as const) {
-      deps.pipe.send(method, params, deps.sessionId).catch(() => {});
-    }
+    ] as const;
+    this.#heard = Promise.allSettled(enabled.map(([method, params]) => deps.pipe.send(method, params, deps.sessionId)));
   }
 
   /** Rejects at once when a dialog stands in the way, or when the page crashes or closes meanwhile. */
@@ -77,26 +80,34 @@ export class BrowserPage {
 
   async navigate(url: string, timeoutMs: number): Promise<void> {
     this.crashed = false;
-    const { errorText, isDownload } = await this.send<{ readonly errorText?: string; readonly isDownload?: boolean }>(
-      "Page.navigate",
-      { url },
-    );
+    await Promise.race([this.#heard, this.closed]);
+    const { errorText, isDownload, loaderId } = await this.send<Navigation>("Page.navigate", { url });
     if (isDownload) return;
     if (errorText !== undefined && errorText !== "") {
       throw new ToolsError("TOOLS_PAGE_FAILED", `${shownUrl(url)} could not be opened: ${errorText}.`);
     }
+    if (loaderId !== undefined) await this.#within(timeoutMs, this.#committed(loaderId));
     await this.settle(timeoutMs);
+  }
+
+  /** The document of this navigation is the page's: before that, whatever loads is the one before. */
+  #committed(loaderId: string): Promise<void> {
+    if (this.#document === loaderId) return Promise.resolve();
+    return new Promise((resolve) => this.#awaited.set(loaderId, resolve));
+  }
+
+  /** Ends early when a dialog stands in the way, or the page crashes or closes. */
+  async #within(timeoutMs: number, done: Promise<void>): Promise<void> {
+    const enough = new AbortController();
+    const late = this.#deps.clock.sleep(timeoutMs, { signal: enough.signal }).catch(() => {});
+    await Promise.race([done, this.#blocked.promise, late]);
+    enough.abort();
   }
 
   /** Waits for what an action set in motion: a document that loads, up to a limit. */
   async settle(timeoutMs: number = SETTLE_MS): Promise<void> {
     await this.#deps.clock.sleep(GRACE_MS);
-    if (this.#loading) {
-      const enough = new AbortController();
-      const late = this.#deps.clock.sleep(timeoutMs, { signal: enough.signal }).catch(() => {});
-      await Promise.race([this.#loaded.promise, this.#blocked.promise, late]);
-      enough.abort();
-    }
+    if (this.#loading) await this.#within(timeoutMs, this.#loaded.promise);
     await this.#look();
   }
 
@@ -178,9 +189,12 @@ export class BrowserPage {
       this.#deps.pipe.forget(sessionId);
       for (const [frameId, session] of this.#frames) if (session === sessionId) this.#frames.delete(frameId);
     },
-    "Page.frameNavigated": ({ frame }: { readonly frame: { readonly parentId?: string; readonly url: string } }) => {
+    "Page.frameNavigated": ({ frame }: { readonly frame: Frame }) => {
       if (frame.parentId !== undefined) return;
       this.url = frame.url;
+      this.#document = frame.loaderId;
+      this.#awaited.get(frame.loaderId)?.();
+      this.#awaited.delete(frame.loaderId);
       this.#deps.events.emit({ kind: "navigation", page: this.id, url: shownUrl(frame.url) });
       this.#deps.onChange();
     },
@@ -253,6 +267,19 @@ export class BrowserPage {
       this.#deps.events.emit({ kind: "network", page: this.id, ...request, failure: errorText });
     },
   };
+}
+
+interface Navigation {
+  readonly errorText?: string;
+  readonly isDownload?: boolean;
+  /** Absent where the page stays and only its address changes. */
+  readonly loaderId?: string;
+}
+
+interface Frame {
+  readonly parentId?: string;
+  readonly url: string;
+  readonly loaderId: string;
 }
 
 interface History {
