@@ -1,29 +1,27 @@
 /** What a publisher checks: publint and attw on every tarball, then `test/packed.test.ts`. */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { install, programOf, root, run } from "./workspace.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const release = join(root, "release");
 const room = mkdtempSync(join(tmpdir(), "ashlar-pack-"));
 
-function run(command: string, args: readonly string[], cwd: string): void {
-  const { status } = spawnSync(command, args, { cwd, stdio: "inherit" });
-  if (status !== 0) process.exit(status ?? 1);
+function must(program: string, args: readonly string[], cwd: string): void {
+  const status = run(program, args, cwd);
+  if (status !== 0) process.exit(status);
 }
 
-run("tsc", ["-b"], root);
-run("npx", ["-y", "pnpm@12", "install", "--silent"], release);
+must("tsc", ["-b"], root);
+install(release);
 for (const name of readdirSync(join(root, "packages"))) {
-  run("npx", ["-y", "pnpm@12", "pack", "--pack-destination", room], join(root, "packages", name));
+  must("npx", ["-y", "pnpm@12", "pack", "--pack-destination", room], join(root, "packages", name));
 }
 for (const tarball of readdirSync(room)) {
   const path = join(room, tarball);
   console.log(`\n${tarball}`);
-  run(join(release, "node_modules/.bin/publint"), ["--strict", path], release);
-  run(join(release, "node_modules/.bin/attw"), ["--profile", "esm-only", path], release);
+  must(programOf(release, "publint"), ["--strict", path], release);
+  must(programOf(release, "attw"), ["--profile", "esm-only", path], release);
 }
 rmSync(room, { recursive: true });
-run("vitest", ["run", "--project", "house", "packed"], root);
+must("vitest", ["run", "--project", "house", "packed"], root);

@@ -2,12 +2,10 @@
  * Runs `<folder>/<name>/main.ts` (or `<folder>/<name>.ts`) with the rest of the arguments. A folder with a
  * `package.json` of its own keeps heavy peers out of the root: it is installed by the run that needs it.
  */
-import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { install, root, run } from "./workspace.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const [folder = "", name = "", ...rest] = process.argv.slice(2);
 const own = join(root, folder, name);
 const entry = [join(own, "main.ts"), `${own}.ts`].find((path) => name !== "" && existsSync(path));
@@ -22,14 +20,7 @@ if (entry === undefined) {
   process.exit(2);
 }
 
-const run = (command: string, args: readonly string[], cwd: string): number =>
-  spawnSync(command, args, { cwd, stdio: "inherit" }).status ?? 1;
-
-if (existsSync(join(own, "package.json"))) {
-  const alone = existsSync(join(own, "pnpm-workspace.yaml")) ? [] : ["--ignore-workspace"];
-  const status = run("npx", ["-y", "pnpm@12", "install", ...alone, "--prefer-offline", "--silent"], own);
-  if (status !== 0) process.exit(status);
-}
+if (existsSync(join(own, "package.json"))) install(own);
 process.exitCode = run(
   process.execPath,
   ["--conditions=@ashlar/source", "--disable-warning=ExperimentalWarning", entry, ...rest],
