@@ -34,7 +34,7 @@ function launch(args: readonly string[]): {
   lines: string[];
   said(pattern: RegExp): Promise<string>;
 } {
-  const { ANTHROPIC_API_KEY: _a, OPENAI_API_KEY: _o, OPENAI_BASE_URL: _u, ...environment } = process.env;
+  const { ANTHROPIC_API_KEY: _a, OPENAI_API_KEY: _o, OPENAI_BASE_URL: _u, REDIS_URL: _r, ...environment } = process.env;
   const child = spawn(process.execPath, ["--conditions=@ashlar/source", join(folder, "main.ts"), ...args], {
     env: environment,
   });
@@ -286,6 +286,7 @@ test.each<[string, readonly string[], RegExp]>([
   ["an unknown flag", ["--no-such"], /no-such.*options are/s],
   ["a port that is none", ["--port", "70000"], /no port/],
   ["an unknown profile", ["--profile", "oracle"], /not known/],
+  ["an engine whose server is not named", ["--profile", "redis", "--data", join(room, "unused")], /REDIS_URL/],
   ["a data folder that cannot be written", ["--data", "/proc/ashlar"], /data folder/],
 ])("%s is one sentence and a code", async (_, args, sentence) => {
   const { code, said } = await refused(...args);

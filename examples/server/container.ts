@@ -75,7 +75,7 @@ export async function compose(options: Options, { auth, policies, environment }:
   container.bind(identity.TRUSTED_ISSUERS).toConstantValue(trustedIssuers(auth, tenant));
   const knowing = [identity.sqliteIdentityModule(), identity.identityModule()];
 
-  const engine = bindEngine(container, options, environment);
+  const engine = await bindEngine(container, options, environment);
   const agents = agentCatalog(engine.catalog, () => parts); // made of what is composed below
   container.bind(runtime.BLOB_STORE).toConstantValue(engine.blobs);
   container.bind(runtime.AGENT_SOURCE).toConstantValue(forEveryTenant(agents, tenant));

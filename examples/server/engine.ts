@@ -19,12 +19,20 @@ export interface Engine {
 }
 
 /** Where sessions, agents' versions and files are kept. Past one machine it is another module and an address. */
-export function bindEngine(container: Container, { profile, data }: Options, environment: NodeJS.ProcessEnv): Engine {
+export async function bindEngine(
+  container: Container,
+  { profile, data }: Options,
+  environment: NodeJS.ProcessEnv,
+): Promise<Engine> {
   const disk = new DiskBlobStore({ folder: join(data, "blobs") });
   if (profile === "redis") {
-    const client = new Redis(addressOf("REDIS_URL", environment));
+    const client = new Redis(addressOf("REDIS_URL", environment), { lazyConnect: true });
     const subscriber = client.duplicate();
     for (const each of [client, subscriber]) each.on("error", () => {}); // the calls that fail say it
+    await Promise.all([client.connect(), subscriber.connect()]).catch((error) => {
+      for (const each of [client, subscriber]) each.disconnect();
+      throw unreachable("REDIS_URL", error);
+    });
     container.bind(runtime.RUNTIME_REDIS).toConstantValue(client);
     container.bind(runtime.RUNTIME_REDIS_SUBSCRIBER).toConstantValue(subscriber);
     const close = async () => {
@@ -34,6 +42,11 @@ export function bindEngine(container: Container, { profile, data }: Options, env
   }
   if (profile === "postgres") {
     const pool = new Pool({ connectionString: addressOf("POSTGRES_URL", environment) });
+    pool.on("error", () => {}); // the calls that fail say it
+    await pool.query("SELECT 1").catch(async (error) => {
+      await pool.end();
+      throw unreachable("POSTGRES_URL", error);
+    });
     container.bind(runtime.RUNTIME_POSTGRES).toConstantValue(pool);
     const blobs = new PostgresBlobStore({ pool });
     return {
@@ -58,3 +71,6 @@ function addressOf(name: string, environment: NodeJS.ProcessEnv): string {
   if (address) return address;
   throw new UsageError(`This profile needs a server that is there when this one is not: name it in ${name}.`);
 }
+
+const unreachable = (name: string, error: NodeJS.ErrnoException): UsageError =>
+  new UsageError(`The server that ${name} names cannot be reached (${error.code ?? error.message}): start it first.`);
