@@ -42,7 +42,7 @@ describeWith([parts.postgres], "a postgres server", () => {
   afterAll(() => server.stop());
 
   test("stores that start at once make their tables once; tables of a later release are refused", async () => {
-    const pools = await Promise.all([server.pool("shared"), server.pool("shared")]);
+    const pools = [await server.pool("shared"), await server.pool("shared")];
     try {
       const logs = pools.map((pool) => new PostgresSessionLog({ pool }));
       await Promise.all(
