@@ -164,7 +164,7 @@ hostile("a child that outlives its killed runtime", {
     const childPid = Number(/\) \w (\d+)/.exec(readFileSync(`/proc/${daemonPid}/stat`, "utf8"))?.[1]);
     parent.kill("SIGKILL");
     await expect.poll(() => alive(childPid), { timeout: 10_000 }).toBe(false);
-    await host.reap(); // or another runtime of this machine was first
+    expect(await host.reap()).toBeGreaterThanOrEqual(1);
     await expect.poll(() => alive(daemonPid), { timeout: 10_000 }).toBe(false);
   },
 });

@@ -21,9 +21,10 @@ export function killTree(leader: number, marker: string): void {
   }
 }
 
-/** Field 22 of `/proc/<pid>/stat`: with the pid it names one process of this boot. */
+/** Field 22 of `/proc/<pid>/stat`: with the pid it names one process of this boot. One that only waits for its parent is dead. */
 export function startedAt(pid: number): string | undefined {
-  return statOf(pid)?.[19];
+  const stat = statOf(pid);
+  return stat?.[0] === "Z" ? undefined : stat?.[19];
 }
 
 function processIds(): readonly number[] {
