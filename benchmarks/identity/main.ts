@@ -1,4 +1,7 @@
-/** What a credential costs on its way out, against the bare decryption of the same bytes; what a token and a decision cost. */
+/**
+ * What a credential costs on its way out, against the bare decryption of the same bytes and one bare commit of an audit
+ * row's text; what a token and a decision cost.
+ */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -30,8 +33,6 @@ const { isAuthorized } = createRequire(import.meta.resolve("@ashlar/identity"))(
 const RUNS = 2000;
 const folder = await mkdtemp(join(tmpdir(), "ashlar-bench-identity-"));
 const database = new Database(join(folder, "identity.db"));
-database.pragma("journal_mode = WAL");
-database.pragma("synchronous = NORMAL");
 await createKeyFile(join(folder, "key"));
 
 const store = new SqliteIdentityStore({ database });
@@ -50,6 +51,10 @@ const cipher = createCipheriv("aes-256-gcm", key, nonce);
 const sealed = Buffer.concat([cipher.update(token), cipher.final()]);
 const tag = cipher.getAuthTag();
 
+database.exec("CREATE TABLE bare (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT");
+const insert = database.prepare("INSERT INTO bare (entry) VALUES (?)");
+const entry = JSON.stringify((await audit.read(context))[0]);
+
 const median = async (body: () => unknown): Promise<number> =>
   spread(await timeEach(RUNS, body, { warmup: 500 })).p50 * 1000;
 const injection = await interleaved(5, {
@@ -59,6 +64,7 @@ const injection = await interleaved(5, {
       const decipher = createDecipheriv("aes-256-gcm", key, nonce).setAuthTag(tag);
       return Buffer.concat([decipher.update(sealed), decipher.final()]).toString();
     }),
+  commit: () => median(() => insert.run(entry)),
 });
 
 const sealer = new KeyringSealer({ keyring });
@@ -143,6 +149,12 @@ report(
       min: round(injection.decrypt.min),
       max: round(injection.decrypt.max),
     },
+    {
+      measure: "bare commit of an audit row's text, p50 µs",
+      median: round(injection.commit.p50),
+      min: round(injection.commit.min),
+      max: round(injection.commit.max),
+    },
     ...(
       [
         ["open", "open 2 KiB under the tenant's key, p50 µs"],
@@ -166,6 +178,7 @@ report(
   {
     injectP50Us: round(injectP50Us),
     ratioToBareDecrypt: round(injectP50Us / injection.decrypt.p50),
+    ratioToBareDecryptAndCommit: round(injectP50Us / (injection.decrypt.p50 + injection.commit.p50)),
     policyP99Ms: round(decisions.p99),
     policies: POLICIES,
     matchingPolicies: MATCHING,

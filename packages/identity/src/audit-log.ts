@@ -43,7 +43,7 @@ export class AuditLog {
   async record({ principal }: CallContext, entry: AuditEntry): Promise<AuditAnchor> {
     const tenant = requireTenant(principal.tenant);
     const { agent, session, user } = principal;
-    const full: AuditEntry = JSON.parse(JSON.stringify({ agent, session, user, ...entry }));
+    const full = copy({ agent, session, user, ...entry });
     const appended = (this.#tails.get(tenant) ?? Promise.resolve(undefined))
       .catch(() => undefined)
       .then((tail) => this.#append(tenant, full, tail));
@@ -98,6 +98,13 @@ export class AuditLog {
     }
     throw new IdentityError("IDENTITY_BACKEND_FAILED", "The audit log is too contended to append to. Try again.");
   }
+}
+
+/** As it will be read back: without what is undefined, and apart from the caller's object. */
+function copy({ details, ...entry }: { readonly [Key in keyof AuditEntry]: AuditEntry[Key] | undefined }): AuditEntry {
+  const present = Object.entries(entry).filter(([, value]) => value !== undefined);
+  if (details !== undefined) present.push(["details", JSON.parse(JSON.stringify(details))]);
+  return Object.fromEntries(present) as unknown as AuditEntry;
 }
 
 function digest(mac: (data: string) => Buffer, row: Omit<AuditRow, "hash">, previous: string): string {

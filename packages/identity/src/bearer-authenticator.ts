@@ -2,6 +2,7 @@ import { decodeJwt } from "jose";
 import type { AgentTokens } from "./agent-tokens.ts";
 import type { Principal } from "./dialect.ts";
 import { IdentityError } from "./errors.ts";
+import { matchSecret } from "./internal/match-secret.ts";
 import { inSpan } from "./internal/spans.ts";
 import type { TrustedIssuer } from "./trusted-issuer.ts";
 
@@ -41,7 +42,7 @@ export class BearerAuthenticator {
   }
 
   async #verified(header: string): Promise<Principal> {
-    const token = /^Bearer ([\w.~+/=-]{1,16384})$/i.exec(header)?.[1];
+    const token = matchSecret(/^Bearer ([\w.~+/=-]{1,16384})$/i, header)?.[1];
     const issuer = token === undefined ? undefined : issuerOf(token);
     if (token === undefined || issuer === undefined) throw refused();
     if (this.#tokens?.issuer === issuer) return this.#tokens.verify(token, { audience: this.#audience });

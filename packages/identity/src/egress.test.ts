@@ -1,6 +1,11 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { Container } from "inversify";
 import { expect, test } from "vitest";
 import { hostile } from "../../../test/support/hostile.ts";
+import type { Surface } from "./credential.ts";
+import type { CallContext } from "./dialect.ts";
 import {
   AUDIT_LOG,
   EGRESS,
@@ -12,13 +17,15 @@ import {
   SEALER,
   VAULT,
 } from "./inversify/index.ts";
+import type { OutboundRequest } from "./outbound-request.ts";
+import { findSecret } from "./testing/canary.ts";
 import { ephemeralWrapper } from "./testing/ephemeral-wrapper.ts";
 
 const SECRET = "sk-live-$&-canary/42+$$";
 const context = { principal: { tenant: "acme", agent: "triage", session: "ses_1" } };
 const url = "https://api.example.com/v1";
 
-async function setUp() {
+async function setUp(declared?: Surface, hosts: readonly string[] = []) {
   const container = new Container();
   container.bind(KEY_WRAPPER).toConstantValue(ephemeralWrapper());
   container.bind(IDENTITY_OPTIONS).toConstantValue({ issuer: "https://me", audience: "api" });
@@ -26,8 +33,9 @@ async function setUp() {
   const egress = container.get(EGRESS);
   await container.get(VAULT).add(context, {
     reference: "stripe",
-    hosts: ["api.example.com"],
+    hosts: ["api.example.com", ...hosts],
     surfaces: [
+      ...(declared ? [declared] : []),
       { in: "environment", name: "STRIPE_KEY" },
       { in: "header", name: "authorization" },
       { in: "query", name: "key" },
@@ -75,25 +83,52 @@ test("a placeholder is exchanged in every declared surface, and the answer is cl
 
 const base = { method: "GET", url, headers: {} };
 const denied = { code: "IDENTITY_REFERENCE_DENIED" };
-const session2 = { principal: { ...context.principal, session: "ses_2" } };
-const tenant2 = { principal: { ...context.principal, tenant: "other" } };
 
-for (const [name, attack, who] of [
-  ["in a header that is not declared", (text: string) => ({ ...base, headers: { "x-debug": text } })],
-  ["in a parameter that is not declared", (text: string) => ({ ...base, url: `${url}?q=${text}` })],
-  ["in the path", (text: string) => ({ ...base, url: `${url}/${text}` })],
-  ["in a body field that is not declared", (text: string) => post("application/json", JSON.stringify({ note: text }))],
-  ["for a host that is not bound", (text: string) => ({ ...bearing(text), url: "https://evil.example/" })],
-  ["of another session", bearing, session2],
-  ["of another tenant", bearing, tenant2],
-] as const) {
+for (const { name, control, attack, declared, hosts, who } of [
+  {
+    name: "in a header that is not declared",
+    control: "declared there, it is exchanged",
+    attack: (text: string) => ({ ...base, headers: { "x-debug": text } }),
+    declared: { in: "header", name: "x-debug" },
+  },
+  {
+    name: "in a parameter that is not declared",
+    control: "declared there, it is exchanged",
+    attack: (text: string) => ({ ...base, url: `${url}?q=${text}` }),
+    declared: { in: "query", name: "q" },
+  },
+  {
+    name: "in a body field that is not declared",
+    control: "declared there, it is exchanged",
+    attack: (text: string) => post("application/json", JSON.stringify({ note: text })),
+    declared: { in: "body", name: "/note" },
+  },
+  {
+    name: "for a host that is not bound",
+    control: "bound to that host too, it is exchanged",
+    attack: (text: string) => ({ ...bearing(text), url: "https://evil.example/" }),
+    hosts: ["evil.example"],
+  },
+  {
+    name: "of another session",
+    control: "a proxy that believes the sandbox's word about its session exchanges it",
+    attack: bearing,
+    who: { principal: { ...context.principal, session: "ses_2" } },
+  },
+  {
+    name: "of another tenant",
+    control: "a proxy that believes the sandbox's word about its tenant exchanges it",
+    attack: bearing,
+    who: { principal: { ...context.principal, tenant: "other" } },
+  },
+] as readonly Attack[]) {
   hostile(`a placeholder ${name}`, {
-    control: "a proxy that exchanges wherever it finds one hands the secret over",
+    control,
     async unguarded() {
-      const { placeholder } = await setUp();
-      const sent = attack(placeholder);
-      const naive = JSON.stringify({ ...sent, body: "body" in sent ? String(sent.body) : "" });
-      expect(naive.replaceAll(placeholder, () => SECRET)).toContain(SECRET);
+      const { egress, placeholder } = await setUp(declared, hosts);
+      const { request } = await egress.substitute(context, attack(placeholder));
+      const sent = JSON.stringify({ ...request, body: String(request.body) });
+      expect(findSecret(sent, SECRET)).not.toEqual([]);
     },
     async guarded() {
       const { egress, placeholder } = await setUp();
@@ -104,6 +139,41 @@ for (const [name, attack, who] of [
     },
   });
 }
+
+interface Attack {
+  readonly name: string;
+  readonly control: string;
+  readonly attack: (placeholder: string) => OutboundRequest;
+  /** What the control has that the guarded credential has not. */
+  readonly declared?: Surface;
+  readonly hosts?: readonly string[];
+  /** Who brings the placeholder, where it is not its own session. */
+  readonly who?: CallContext;
+}
+
+hostile("a placeholder in the path", {
+  control: "a proxy that exchanges wherever it finds one writes the secret into the server's log of addresses",
+  async unguarded() {
+    const addresses: string[] = [];
+    const server = createServer((request, response) => {
+      addresses.push(decodeURIComponent(request.url ?? ""));
+      response.end();
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { placeholder } = await setUp();
+    const asked = `http://127.0.0.1:${(server.address() as AddressInfo).port}/${placeholder}`;
+    await fetch(asked.replaceAll(placeholder, () => encodeURIComponent(SECRET)));
+    expect(findSecret(addresses.join(), SECRET)).not.toEqual([]);
+    server.closeAllConnections();
+    server.close();
+  },
+  async guarded() {
+    const { egress, placeholder } = await setUp();
+    const attack = { ...base, url: `${url}/${placeholder}` };
+    await expect(egress.substitute(context, attack)).rejects.toMatchObject(denied);
+  },
+});
 
 function bearing(text: string) {
   return { ...base, headers: { authorization: text } };

@@ -27,6 +27,8 @@ export interface RecordWrite {
  */
 export interface IdentityStore {
   get(tenant: string, kind: RecordKind, id: string): Promise<StoredRecord | undefined>;
+  /** As many `get`s in one read: the answers stand in the order of the ids. */
+  getMany(tenant: string, kind: RecordKind, ids: readonly string[]): Promise<readonly (StoredRecord | undefined)[]>;
   /** Resolves to the record as it now stands, or `undefined` when `expected` is not the stored version. */
   put(tenant: string, kind: RecordKind, id: string, write: RecordWrite): Promise<StoredRecord | undefined>;
   /** Removes the record and returns it: of many callers at most one receives it. */

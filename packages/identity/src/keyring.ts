@@ -20,6 +20,9 @@ export interface KeyringDeps {
 /** The tenant of keys that belong to the installation, such as those that sign tokens. No principal can have it. */
 const INSTALLATION = "";
 
+/** Opened data keys that a tenant's ring holds at most. */
+const DATA_KEYS = 1000;
+
 interface Opened extends KeyRing {
   readonly root: KeyObject;
   /** Derived keys by their purpose. */
@@ -127,7 +130,8 @@ export class Keyring {
     for (const [id, { wrapped }] of Object.entries(body.keys)) keys.set(id, await open(wrapped));
     const root = await open(body.root);
     const until = this.#clock.now() + this.#cacheMs;
-    const opened: Opened = { current: body.current, keys, root, derived: new Map(), until };
+    const dataKeys = new BoundedMap<string, KeyObject>(DATA_KEYS);
+    const opened: Opened = { current: body.current, keys, dataKeys, root, derived: new Map(), until };
     this.#opened.set(tenant, opened);
     return opened;
   }

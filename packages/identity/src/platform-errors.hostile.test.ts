@@ -39,6 +39,32 @@ hostile("the error of URL quotes the text that it was given", {
   },
 });
 
+hostile("RegExp keeps the text that was last matched, for all code of the process to read", {
+  control: "after a plain test of its characters, it shows the planted secret",
+  unguarded() {
+    expect(/^[\x20-\x7e]+$/.test(CANARY)).toBe(true);
+    expect(lastMatch()).toContain(CANARY);
+  },
+  async guarded() {
+    const { injector, vault } = installation();
+    const kept: string[] = [];
+    for (const secret of [
+      { kind: "bearer", token: CANARY },
+      { kind: "api_key", key: CANARY, in: "header", name: "x-key" },
+      { kind: "basic", username: "me", password: CANARY },
+    ] as const) {
+      await vault.add(alice, { reference: secret.kind, hosts: [HOST], secret });
+      kept.push(lastMatch());
+      await injector.inject(alice, secret.kind, { method: "GET", url: `https://${HOST}/`, headers: {} });
+      kept.push(lastMatch());
+    }
+    expect(kept).toHaveLength(6);
+    for (const text of kept) expect(findSecret(text, CANARY)).toEqual([]);
+  },
+});
+
+const lastMatch = (): string => ["$_", "$&", "$1"].map((name) => Reflect.get(RegExp, name)).join("\n");
+
 hostile("the error of Headers quotes the value that it refuses", {
   control: "it carries the planted secret",
   unguarded: async () => expect(await thrown(() => new Headers({ a: `${CANARY}\n\u0000` }))).toContain(CANARY),

@@ -1,9 +1,13 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { hostile } from "../../../test/support/hostile.ts";
 import { acme, HOST, sqliteVault, TOKEN } from "./fixtures/sqlite-vault.ts";
+import { matchesHost } from "./internal/hosts.ts";
+
+/** The real comparison, until a control takes it out. */
+vi.mock("./internal/hosts.ts", { spy: true });
 
 async function refuses(context: { readonly principal: object }, url: string, code: string): Promise<void> {
   const { vault, injector, request, bearer, audit } = await sqliteVault();
@@ -17,14 +21,14 @@ async function refuses(context: { readonly principal: object }, url: string, cod
 }
 
 hostile("another tenant's reference, by its name or id", {
-  control: "a store keyed by the reference alone hands it over",
+  control: "whoever builds the principal from what the caller sent, and not from who called, hands it over",
   async unguarded() {
-    const { vault, store, bearer } = await sqliteVault();
-    const { id } = await vault.add(acme, bearer);
-    const byReference = new Map([["tickets", TOKEN]]);
-    const asked = { principal: { tenant: "other" }, reference: "tickets" };
-    expect(byReference.get(asked.reference)).toBe(TOKEN);
-    expect((await store.list("acme", "credential")).items[0]?.body).toMatchObject({ id });
+    const { vault, injector, request, bearer } = await sqliteVault();
+    await vault.add(acme, bearer);
+    const sent = { tenant: "acme", reference: "tickets" };
+    const believed = { principal: { tenant: sent.tenant, agent: "theirs" } };
+    const { headers } = (await injector.inject(believed, sent.reference, request)).request;
+    expect(headers.authorization).toBe(`Bearer ${TOKEN}`);
   },
   async guarded() {
     const other = { principal: { tenant: "other", agent: "triage" } };
@@ -52,23 +56,34 @@ hostile("a reference in the hands of an agent that it is not bound to", {
 });
 
 hostile("a reference is sent to a host that it is not bound to", {
-  control: "a client that puts the header on whatever request it is given hands it to the thief",
-  async unguarded() {
-    const stolen: unknown[] = [];
-    const thief = createServer(({ headers }, response) => {
-      stolen.push(headers.authorization);
-      response.end();
-    });
-    thief.listen(0, "127.0.0.1");
-    await once(thief, "listening");
-    const url = `http://127.0.0.1:${(thief.address() as AddressInfo).port}/`;
-    await fetch(url, { headers: { authorization: `Bearer ${TOKEN}` } });
-    expect(stolen).toEqual([`Bearer ${TOKEN}`]);
-    thief.closeAllConnections();
-    thief.close();
+  control: "bound to the thief's host beside its own, the token arrives there",
+  unguarded: async () => expect(await stolen((thief) => [HOST, thief])).toEqual([`Bearer ${TOKEN}`]),
+  async guarded() {
+    expect(await stolen(() => [HOST])).toEqual([]);
+    await refuses(acme, "https://evil.example/", "IDENTITY_REFERENCE_DENIED");
   },
-  guarded: () => refuses(acme, "https://evil.example/", "IDENTITY_REFERENCE_DENIED"),
 });
+
+/** What a server of the thief's receives when an agent calls it with a credential that is bound to `hosts`. */
+async function stolen(hosts: (thief: string) => readonly string[]): Promise<readonly unknown[]> {
+  const received: unknown[] = [];
+  const server = createServer(({ headers }, response) => {
+    received.push(headers.authorization);
+    response.end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const thief = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { vault, injector, request, bearer } = await sqliteVault();
+  await vault.add(acme, { ...bearer, hosts: hosts(thief) });
+  await injector.inject(acme, "tickets", { ...request, url: `http://${thief}/` }).then(
+    ({ request: { url, headers } }) => fetch(url, { headers }),
+    (error: unknown) => expect(error).toMatchObject({ code: "IDENTITY_REFERENCE_DENIED" }),
+  );
+  server.closeAllConnections();
+  server.close();
+  return received;
+}
 
 for (const [name, url, careless] of [
   ["a name that begins with the bound one", `https://${HOST}.evil.example/`, (to: URL) => to.host.startsWith(HOST)],
@@ -78,8 +93,15 @@ for (const [name, url, careless] of [
   ["the bound host without TLS", `http://${HOST}/`, (to: URL) => to.hostname === HOST],
 ] as const) {
   hostile(`a reference is sent to a near match: ${name}`, {
-    control: "a careless comparison takes it for the bound host",
-    unguarded: () => expect(careless(new URL(url))).toBe(true),
+    control: "the same injector with a careless comparison puts the token into the request to it",
+    async unguarded() {
+      const { vault, injector, request, bearer } = await sqliteVault();
+      await vault.add(acme, bearer);
+      vi.mocked(matchesHost).mockImplementation((_, to) => careless(to));
+      const sent = await injector.inject(acme, "tickets", { ...request, url });
+      vi.mocked(matchesHost).mockReset();
+      expect(sent.request).toMatchObject({ url, headers: { authorization: `Bearer ${TOKEN}` } });
+    },
     guarded: () => refuses(acme, url, "IDENTITY_REFERENCE_DENIED"),
   });
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
+import { createKeyFile } from "../key-file.ts";
 import { findSecret } from "../testing/canary.ts";
 import { commandLine } from "./command-line.ts";
 
@@ -95,7 +96,7 @@ test("the program reads its own standard input and says by its exit code how it 
   const flags = ["--conditions=@ashlar/source", "--disable-warning=ExperimentalWarning", bin];
   const vault = (input: string, ...given: string[]) =>
     spawnSync(process.execPath, [...flags, ...given], { cwd, input, encoding: "utf8" });
-  expect(vault("", "init").status).toBe(0);
+  await createKeyFile(join(cwd, "identity.key"));
   const added = vault("canary-token-1\n", "add", "api", "--host", "api.example.com");
   expect([added.status, added.stdout]).toEqual([0, "vault://default/api\tbearer\tversion 1\tapi.example.com\n"]);
   expect(vault("", "unknown").status).toBe(1);

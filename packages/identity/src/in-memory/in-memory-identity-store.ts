@@ -21,6 +21,15 @@ export class InMemoryIdentityStore implements IdentityStore {
     return this.#live(key(tenant, kind, id));
   }
 
+  async getMany(
+    tenant: string,
+    kind: RecordKind,
+    ids: readonly string[],
+  ): Promise<readonly (StoredRecord | undefined)[]> {
+    this.#open();
+    return ids.map((id) => this.#live(key(tenant, kind, id)));
+  }
+
   async put(tenant: string, kind: RecordKind, id: string, write: RecordWrite): Promise<StoredRecord | undefined> {
     this.#open();
     const at = key(tenant, kind, id);

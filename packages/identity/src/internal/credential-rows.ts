@@ -1,7 +1,7 @@
 import type { CredentialDescription, CredentialOwner, CredentialSecret } from "../credential.ts";
 import type { CallContext, Clock, Json, Principal } from "../dialect.ts";
 import { IdentityError } from "../errors.ts";
-import type { IdentityStore } from "../identity-store.ts";
+import type { IdentityStore, StoredRecord } from "../identity-store.ts";
 import type { Keyring } from "../keyring.ts";
 import { additionalData, envelopeKeyId, openEnvelope, sealEnvelope } from "./envelope.ts";
 import { parse, parseJson, requireTenant } from "./parse.ts";
@@ -33,16 +33,16 @@ export class CredentialRows {
 
   async read(tenant: string, id: string): Promise<StoredCredential | undefined> {
     const found = await this.#store.get(requireTenant(tenant), "credential", id);
-    return found === undefined
-      ? undefined
-      : { recordId: id, recordVersion: found.version, row: parse(rowSchema, found.body, "A stored credential") };
+    return found && credentialOf(found);
   }
 
   /** The credential that a reference means for this principal: the user's own, the agent's, the tenant's. */
   async resolve({ principal }: CallContext, reference: Reference): Promise<StoredCredential> {
-    for (const owner of owners(principal)) {
-      const found = await this.read(principal.tenant, recordId(reference, owner));
-      if (found && found.row.archivedAt === undefined) return found;
+    const ids = owners(principal).map((owner) => recordId(reference, owner));
+    for (const found of await this.#store.getMany(requireTenant(principal.tenant), "credential", ids)) {
+      if (found === undefined) continue;
+      const credential = credentialOf(found);
+      if (credential.row.archivedAt === undefined) return credential;
     }
     throw unknown(reference);
   }
@@ -110,18 +110,25 @@ export async function usableRows(store: IdentityStore, principal: Principal): Pr
   do {
     const query = cursor === undefined ? {} : { cursor };
     const page = await store.list(requireTenant(principal.tenant), "credential", query);
-    for (const { id, version, body } of page.items) {
-      const row = parse(rowSchema, body, "A stored credential");
+    for (const each of page.items) {
+      const credential = credentialOf(each);
+      const { row } = credential;
       const { owner } = row;
       const own = owner === undefined || ("user" in owner ? owner.user === user : owner.agent === agent);
       if (own && row.archivedAt === undefined && mayUse(row, principal)) {
-        found.push({ recordId: id, recordVersion: version, row });
+        found.push(credential);
       }
     }
     cursor = page.cursor;
   } while (cursor !== undefined);
   return found;
 }
+
+const credentialOf = ({ id, version, body }: StoredRecord): StoredCredential => ({
+  recordId: id,
+  recordVersion: version,
+  row: parse(rowSchema, body, "A stored credential"),
+});
 
 const owners = ({ user, agent }: Principal): readonly (CredentialOwner | undefined)[] => [
   ...(user === undefined ? [] : [{ user }]),

@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import { IdentityError } from "../errors.ts";
+import type { BoundedMap } from "./cache.ts";
 
 /**
  * `1 | length of key id | key id | wrapped data key (12 + 32 + 16) | nonce (12) | ciphertext | tag (16)`.
@@ -14,6 +15,8 @@ const WRAPPED = NONCE + DATA_KEY + TAG;
 export interface KeyRing {
   readonly current: string;
   readonly keys: ReadonlyMap<string, KeyObject>;
+  /** Data keys that were opened, by their wrapped bytes: here as long as the keys that open them, and no longer. */
+  readonly dataKeys: BoundedMap<string, KeyObject>;
 }
 
 export function sealEnvelope(ring: KeyRing, plain: Uint8Array, additional: Uint8Array): Buffer {
@@ -25,12 +28,16 @@ export function sealEnvelope(ring: KeyRing, plain: Uint8Array, additional: Uint8
 }
 
 export function openEnvelope(ring: KeyRing, sealed: Uint8Array, additional: Uint8Array): Buffer {
-  const { dataKey, payload } = unwrapDataKey(ring, sealed, additional);
-  try {
-    return decrypt(createSecretKey(dataKey), payload, additional);
-  } finally {
+  const start = headLength(sealed);
+  const head = Buffer.from(sealed.buffer, sealed.byteOffset, start).toString("latin1");
+  let key = ring.dataKeys.get(head);
+  if (key === undefined) {
+    const { dataKey } = unwrapDataKey(ring, sealed, additional);
+    key = createSecretKey(dataKey);
     dataKey.fill(0);
+    ring.dataKeys.set(head, key);
   }
+  return decrypt(key, sealed.subarray(start), additional);
 }
 
 /** Wraps the data key with the ring's current key; the payload's bytes stay as they are. */
@@ -42,9 +49,14 @@ export function rewrapEnvelope(ring: KeyRing, sealed: Uint8Array, additional: Ui
 }
 
 export function envelopeKeyId(sealed: Uint8Array): string {
-  const length = sealed[1] ?? 0;
-  if (sealed[0] !== FORMAT || sealed.length < 2 + length + WRAPPED + NONCE + TAG) throw refused();
-  return Buffer.from(sealed.subarray(2, 2 + length)).toString("latin1");
+  return Buffer.from(sealed.subarray(2, headLength(sealed) - WRAPPED)).toString("latin1");
+}
+
+/** Where the payload begins. */
+function headLength(sealed: Uint8Array): number {
+  const length = 2 + (sealed[1] ?? 0) + WRAPPED;
+  if (sealed[0] !== FORMAT || sealed.length < length + NONCE + TAG) throw refused();
+  return length;
 }
 
 /** AES-256-GCM as `nonce | ciphertext | tag`. A key object is four times faster here than its bytes. */
@@ -85,9 +97,9 @@ function unwrapDataKey(
   const id = envelopeKeyId(sealed);
   const key = keys.get(id);
   if (key === undefined) throw refused();
-  const start = 2 + id.length;
-  const dataKey = decrypt(key, sealed.subarray(start, start + WRAPPED), additional);
-  return { dataKey, payload: sealed.subarray(start + WRAPPED) };
+  const start = headLength(sealed);
+  const dataKey = decrypt(key, sealed.subarray(start - WRAPPED, start), additional);
+  return { dataKey, payload: sealed.subarray(start) };
 }
 
 const refused = (): IdentityError =>

@@ -3,8 +3,8 @@ import { IdentityError } from "../errors.ts";
 
 /** `URL`'s own error carries the whole text, queries and passwords included; this one carries nothing. */
 export function parseUrl(text: string): URL {
-  if (!URL.canParse(text)) throw new IdentityError("IDENTITY_INVALID", "The request's URL is not an absolute URL.");
-  const url = new URL(text);
+  const url = URL.parse(text);
+  if (url === null) throw new IdentityError("IDENTITY_INVALID", "The request's URL is not an absolute URL.");
   if (url.protocol !== "https:" && url.protocol !== "http:") {
     throw new IdentityError("IDENTITY_INVALID", "A credential is only put into http and https requests.");
   }

@@ -2,6 +2,7 @@ import type { Surface } from "../credential.ts";
 import { IdentityError } from "../errors.ts";
 import type { OutboundRequest } from "../outbound-request.ts";
 import type { Issued } from "./issued.ts";
+import { matchSecret } from "./match-secret.ts";
 import { BodyFields, readBody, withBody } from "./request-body.ts";
 
 /** Puts the value where the binding says, in place of whatever the caller had put there. */
@@ -53,7 +54,7 @@ async function placeInBody(request: OutboundRequest, field: string, value: strin
 
 /** Refuses what `Headers` would refuse with an error that quotes the whole value. */
 export function headerValue(value: string): string {
-  if (/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) return value;
+  if (matchSecret(/^[\t\x20-\x7e\x80-\xff]*$/, value)) return value;
   throw new IdentityError("IDENTITY_INVALID", "The credential's value cannot stand in a header: use another surface.");
 }
 

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import type { CredentialKind, CredentialOwner, CredentialSecret, NewCredential, Surface } from "../credential.ts";
+import { matchSecret } from "./match-secret.ts";
 
 /** Below this a value cannot be told from ordinary text when it comes back. */
 const secret = z.string().min(8).max(65_536);
+const of = (pattern: RegExp) => (text: string) => matchSecret(pattern, text) !== null;
 const short = z.string().min(1).max(1024);
 const token = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/, "not a token as HTTP spells one");
 
@@ -24,16 +26,16 @@ const placed = <T extends { issuer?: string | undefined; tokenEndpoint?: string 
   });
 
 export const secretSchema: z.ZodType<CredentialSecret> = z.union([
-  z.strictObject({ kind: z.literal("bearer"), token: secret.regex(/^[\x21-\x7e]+$/, "not a token") }),
+  z.strictObject({ kind: z.literal("bearer"), token: secret.refine(of(/^[\x21-\x7e]+$/), "not a token") }),
   z.strictObject({
     kind: z.literal("api_key"),
-    key: secret.regex(/^[\x20-\x7e]+$/, "printable ASCII only"),
+    key: secret.refine(of(/^[\x20-\x7e]+$/), "printable ASCII only"),
     in: z.enum(["header", "query", "cookie"]),
     name: token,
   }),
   z.strictObject({
     kind: z.literal("basic"),
-    username: z.string().regex(/^[^:]{1,1024}$/, "1 to 1024 characters without a colon"),
+    username: z.string().refine(of(/^[^:]{1,1024}$/), "1 to 1024 characters without a colon"),
     password: secret,
   }),
   z.strictObject({

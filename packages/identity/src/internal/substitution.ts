@@ -1,5 +1,6 @@
 import type { Surface } from "../credential.ts";
 import type { OutboundRequest } from "../outbound-request.ts";
+import { matchSecret } from "./match-secret.ts";
 import { cookies, headerValue } from "./placement.ts";
 import { BodyFields, readBody, withBody } from "./request-body.ts";
 
@@ -57,7 +58,8 @@ export class Draft {
   /** For a token that is bound to a key: its scheme, and the proof beside it. */
   prove(proof: string): void {
     for (const [name, text] of this.#headers) {
-      if (name.toLowerCase() === "authorization") this.#headers.set(name, text.replace(/^bearer /i, "DPoP "));
+      if (name.toLowerCase() === "authorization")
+        this.#headers.set(name, matchSecret(/^bearer /i, text) ? `DPoP ${text.slice("bearer ".length)}` : text);
       if (name.toLowerCase() === "dpop") this.#headers.delete(name);
     }
     this.#headers.set("dpop", proof);
@@ -104,6 +106,6 @@ const exchange = (text: string, placeholder: string, value: string): string =>
 
 function basic(headers: ReadonlyMap<string, string>): string | undefined {
   const text = [...headers].find(([name]) => name.toLowerCase() === "authorization")?.[1];
-  const encoded = /^basic ([\w+/=-]+)$/i.exec(text ?? "")?.[1];
+  const encoded = matchSecret(/^basic ([\w+/=-]+)$/i, text ?? "")?.[1];
   return encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString("utf8");
 }

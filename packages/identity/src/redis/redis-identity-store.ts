@@ -40,6 +40,15 @@ export class RedisIdentityStore implements IdentityStore {
     return this.#live(id, await this.#run(() => this.#redis.get(recordKey(this.#prefix, tenant, kind, id))));
   }
 
+  async getMany(
+    tenant: string,
+    kind: RecordKind,
+    ids: readonly string[],
+  ): Promise<readonly (StoredRecord | undefined)[]> {
+    const values = await this.#texts(tenant, kind, ids);
+    return ids.map((id, at) => this.#live(id, values[at] ?? null));
+  }
+
   async put(tenant: string, kind: RecordKind, id: string, write: RecordWrite): Promise<StoredRecord | undefined> {
     const { body, expected, expiresAt } = write;
     const now = this.#clock.now();
@@ -69,9 +78,7 @@ export class RedisIdentityStore implements IdentityStore {
     for (;;) {
       const ids = await this.#run(() => this.#redis.zrangebylex(index, from, `[${prefix}\xff`, "LIMIT", 0, limit + 1));
       if (ids.length === 0) return { items };
-      const values = await this.#run(() =>
-        this.#redis.mget(ids.map((id) => recordKey(this.#prefix, tenant, kind, id))),
-      );
+      const values = await this.#texts(tenant, kind, ids);
       for (const [at, id] of ids.entries()) {
         const value = values[at] ?? null;
         const found = this.#live(id, value);
@@ -90,6 +97,11 @@ export class RedisIdentityStore implements IdentityStore {
 
   async close(): Promise<void> {
     this.#closed = true;
+  }
+
+  async #texts(tenant: string, kind: RecordKind, ids: readonly string[]): Promise<readonly (string | null)[]> {
+    if (ids.length === 0) return [];
+    return this.#run(() => this.#redis.mget(ids.map((id) => recordKey(this.#prefix, tenant, kind, id))));
   }
 
   #live(id: string, text: string | null): StoredRecord | undefined {

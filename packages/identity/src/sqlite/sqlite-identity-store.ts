@@ -1,14 +1,15 @@
 import { type Clock, type Json, type Page, systemClock } from "../dialect.ts";
-import { IdentityError } from "../errors.ts";
 import type { IdentityStore, RecordKind, RecordWrite, StoredRecord } from "../identity-store.ts";
-import { failed } from "../internal/backend.ts";
-import { migrate, type SqliteDatabase, type SqliteStatement } from "../internal/sqlite.ts";
+import type { SqliteDatabase, SqliteStatement } from "../internal/sqlite.ts";
+import { Connection, type Durability } from "./connection.ts";
 import { recordSchema } from "./schema.ts";
 
 export interface SqliteIdentityStoreDeps {
   /** Taken, never closed. In WAL mode several processes may share the file. */
   readonly database: SqliteDatabase;
   readonly clock?: Clock;
+  /** Default `normal`. */
+  readonly durability?: Durability;
 }
 
 interface Row {
@@ -21,17 +22,23 @@ interface Row {
 /** Records in one SQLite table. */
 export class SqliteIdentityStore implements IdentityStore {
   readonly #clock: Clock;
-  readonly #statements: Readonly<Record<"get" | "insert" | "update" | "take" | "list" | "tenants", SqliteStatement>>;
-  #closed = false;
+  readonly #connection: Connection;
+  readonly #statements: Readonly<
+    Record<"get" | "getMany" | "insert" | "update" | "take" | "list" | "tenants", SqliteStatement>
+  >;
 
-  constructor({ database, clock = systemClock }: SqliteIdentityStoreDeps) {
+  constructor({ database, clock = systemClock, durability }: SqliteIdentityStoreDeps) {
     this.#clock = clock;
-    migrate(database, recordSchema);
+    this.#connection = new Connection("identity store", database, recordSchema, durability);
     const live = "(expires_at IS NULL OR expires_at > @now)";
     this.#statements = {
       get: database.prepare(
         `SELECT id, version, body, expires_at FROM identity_records
          WHERE tenant = @tenant AND kind = @kind AND id = @id AND ${live}`,
+      ),
+      getMany: database.prepare(
+        `SELECT id, version, body, expires_at FROM identity_records
+         WHERE tenant = @tenant AND kind = @kind AND id IN (SELECT value FROM json_each(@ids)) AND ${live}`,
       ),
       insert: database.prepare(
         `INSERT INTO identity_records VALUES (@tenant, @kind, @id, 1, @body, @expiresAt)
@@ -57,14 +64,28 @@ export class SqliteIdentityStore implements IdentityStore {
   }
 
   async get(tenant: string, kind: RecordKind, id: string): Promise<StoredRecord | undefined> {
-    const row = this.#run(() => this.#statements.get.get({ tenant, kind, id, now: this.#clock.now() }));
+    const row = this.#connection.run(() => this.#statements.get.get({ tenant, kind, id, now: this.#clock.now() }));
     return row === undefined ? undefined : record(row as Row);
+  }
+
+  async getMany(
+    tenant: string,
+    kind: RecordKind,
+    ids: readonly string[],
+  ): Promise<readonly (StoredRecord | undefined)[]> {
+    const values = { tenant, kind, ids: JSON.stringify(ids), now: this.#clock.now() };
+    const rows = this.#connection.run(() => this.#statements.getMany.all(values)) as Row[];
+    const found = new Map(rows.map((row) => [row.id, row]));
+    return ids.map((id) => {
+      const row = found.get(id);
+      return row && record(row);
+    });
   }
 
   async put(tenant: string, kind: RecordKind, id: string, write: RecordWrite): Promise<StoredRecord | undefined> {
     const { expected, body, expiresAt } = write;
     const values = { tenant, kind, id, body: JSON.stringify(body), expiresAt: expiresAt ?? null };
-    const { changes } = this.#run(() =>
+    const { changes } = this.#connection.run(() =>
       expected === 0
         ? this.#statements.insert.run({ ...values, now: this.#clock.now() })
         : this.#statements.update.run({ ...values, expected, now: this.#clock.now() }),
@@ -74,7 +95,7 @@ export class SqliteIdentityStore implements IdentityStore {
   }
 
   async take(tenant: string, kind: RecordKind, id: string): Promise<StoredRecord | undefined> {
-    const row = this.#run(() => this.#statements.take.get({ tenant, kind, id, now: this.#clock.now() }));
+    const row = this.#connection.run(() => this.#statements.take.get({ tenant, kind, id, now: this.#clock.now() }));
     return row === undefined ? undefined : record(row as Row);
   }
 
@@ -84,7 +105,7 @@ export class SqliteIdentityStore implements IdentityStore {
     { prefix = "", cursor = "", limit = 100 }: { prefix?: string; cursor?: string; limit?: number } = {},
   ): Promise<Page<StoredRecord>> {
     const now = this.#clock.now();
-    const rows = this.#run(() =>
+    const rows = this.#connection.run(() =>
       this.#statements.list.all({ tenant, kind, from: prefix, prefix, cursor, limit: limit + 1, now }),
     ) as Row[];
     const items = rows.slice(0, limit).map(record);
@@ -93,20 +114,13 @@ export class SqliteIdentityStore implements IdentityStore {
   }
 
   async tenants(kind: RecordKind): Promise<readonly string[]> {
-    return this.#run(() => this.#statements.tenants.all(kind) as { tenant: string }[]).map(({ tenant }) => tenant);
+    return this.#connection
+      .run(() => this.#statements.tenants.all(kind) as { tenant: string }[])
+      .map(({ tenant }) => tenant);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-  }
-
-  #run<T>(body: () => T): T {
-    if (this.#closed) throw new IdentityError("IDENTITY_CLOSED", "This identity store is closed.");
-    try {
-      return body();
-    } catch (error) {
-      throw failed("SQLite", error);
-    }
+    this.#connection.close();
   }
 }
 

@@ -62,6 +62,19 @@ export function identityStoreConformance({ test, createStore }: IdentityStoreCon
     assert.deepEqual(new Set(await store.tenants("credential")), new Set(["a", "a:credential", "a}", "A", 'a"]']));
   });
 
+  law("many are read as one by one, in the order that was asked for", async (store, clock) => {
+    const expiresAt = clock.now() + 1000;
+    const x = await store.put("a", "credential", "x", { body: { n: 1 }, expected: 0 });
+    const late = await store.put("a", "credential", "late", { body: 2, expiresAt, expected: 0 });
+    await store.put("b", "credential", "y", { body: "another tenant's", expected: 0 });
+    await store.put("a", "grant", "z", { body: "another kind's", expected: 0 });
+    const ids = ["late", "y", "x", "z", "x", 'n"one'];
+    assert.deepEqual(await store.getMany("a", "credential", ids), [late, undefined, x, undefined, x, undefined]);
+    await clock.advance(1000);
+    assert.deepEqual(await store.getMany("a", "credential", ["late", "x"]), [undefined, x]);
+    assert.deepEqual(await store.getMany("a", "credential", []), []);
+  });
+
   law("a record is absent from the instant it expires, and may be written anew", async (store, clock) => {
     const expiresAt = clock.now() + 1000;
     await store.put("a", "lease", "x", { body: 1, expiresAt, expected: 0 });
