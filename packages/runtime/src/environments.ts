@@ -38,8 +38,10 @@ const definition = z.strictObject({
     .strictObject({
       memoryMiB: amount.optional(),
       cpus: amount.optional(),
+      cpuSeconds: amount.optional(),
       processes: amount.optional(),
       diskMiB: amount.optional(),
+      lifetimeMs: amount.optional(),
     })
     .optional(),
   workspace: z.boolean().optional(),

@@ -51,7 +51,14 @@ export type {
   Usage,
 } from "./session.ts";
 export { EVENT_SCHEMA_VERSION, INPUT_FENCE, type NewEvent, type SessionEvent } from "./session-event.ts";
-export type { HostedLimits, HostedProcess, HostedProgram, IsolationGrade, SessionHost } from "./session-host.ts";
+export type {
+  HostedLimits,
+  HostedProcess,
+  HostedProgram,
+  IsolationGrade,
+  LimitEnforcement,
+  SessionHost,
+} from "./session-host.ts";
 export type {
   Claim,
   DueSession,

@@ -1,14 +1,28 @@
+import type { Enforcement, LimitEnforcement } from "./capabilities.ts";
 import type { ProcessExit, SandboxProcess } from "./command.ts";
 import type { CallContext } from "./dialect.ts";
+import { ToolsError } from "./errors.ts";
 import type { IsolationGrade } from "./grades.ts";
 import type { SandboxBackend } from "./sandbox-backend.ts";
 import type { SandboxSpec } from "./sandbox-spec.ts";
+
+const LIMITS = {
+  memoryMiB: "memory",
+  cpus: "cpus",
+  processes: "processes",
+  diskMiB: "disk",
+  lifetimeMs: "wallTime",
+} as const satisfies Record<string, keyof LimitEnforcement>;
+
+type HostedLimit = keyof typeof LIMITS;
 
 export interface HostedProcess {
   readonly stdin: WritableStream<Uint8Array>;
   readonly stdout: ReadableStream<Uint8Array>;
   readonly stderr: ReadableStream<Uint8Array>;
   readonly exit: Promise<ProcessExit>;
+  /** How each limit that was asked for is held. */
+  readonly held: { readonly [limit in HostedLimit]?: Exclude<Enforcement, "none"> };
   kill(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
@@ -16,12 +30,8 @@ export interface HostedProgram {
   readonly command: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly workspace?: string;
-  readonly limits?: {
-    readonly memoryMiB?: number;
-    readonly cpus?: number;
-    readonly processes?: number;
-    readonly diskMiB?: number;
-  };
+  /** One that the backend cannot hold is `TOOLS_UNSUPPORTED`. */
+  readonly limits?: { readonly [limit in HostedLimit]?: number };
 }
 
 /** Hosts long-lived programs, one sandbox each, which ends with its program. */
@@ -47,13 +57,23 @@ export class SandboxSessionHost {
       limits: { ...this.#spec.limits, ...limits },
     });
     let program: SandboxProcess;
+    let held: HostedProcess["held"];
     try {
+      held = heldBy(sandbox.capabilities.limits, limits);
       program = await sandbox.spawn(command, environment === undefined ? {} : { environment });
     } catch (error) {
       await sandbox.close();
       throw error;
     }
     const { stdin, stdout, stderr, kill } = program;
-    return { stdin, stdout, stderr, kill, exit: program.exit.finally(() => sandbox.close()) };
+    return { stdin, stdout, stderr, kill, held, exit: program.exit.finally(() => sandbox.close()) };
   }
+}
+
+function heldBy(offered: LimitEnforcement, limits: HostedProgram["limits"] = {}): HostedProcess["held"] {
+  const asked = Object.entries(limits).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  const held = asked.map((name) => [name, offered[LIMITS[name as HostedLimit]] ?? "none"] as const);
+  const unheld = held.flatMap(([name, how]) => (how === "none" ? [name] : []));
+  if (unheld.length === 0) return Object.fromEntries(held);
+  throw new ToolsError("TOOLS_UNSUPPORTED", `This sandbox cannot hold ${unheld.join(", ")}: drop the limit.`);
 }

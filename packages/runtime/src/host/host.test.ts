@@ -110,29 +110,6 @@ hostile("a child that forks a daemon out of its group", {
   },
 });
 
-hostile("a child that takes all memory", {
-  control: "without the limit the same child gets 600 MiB",
-  backend: "process",
-  async unguarded() {
-    const child = await host.start(context, { command: [node, "-e", eat] });
-    expect(await child.exit).toEqual({ code: 0 });
-  },
-  async guarded() {
-    const child = await host.start(context, { command: [node, "-e", eat], limits: { memoryMiB: 300 } });
-    expect(await child.exit).not.toEqual({ code: 0 });
-  },
-});
-const eat = "const kept = []; for (let i = 0; i < 60; i++) kept.push(Buffer.alloc(10 * 2 ** 20, 1)); process.exit(0)";
-
-test("a limit that a process cannot hold is refused by name", async () => {
-  for (const limits of [{ cpus: 1 }, { processes: 5 }, { diskMiB: 10 }]) {
-    await expect(host.start(context, { command: [node], limits })).rejects.toMatchObject({
-      code: "RUNTIME_INVALID",
-      message: expect.stringContaining(Object.keys(limits)[0] ?? ""),
-    });
-  }
-});
-
 const modules = JSON.stringify(new URL("./index.ts", import.meta.url).href);
 
 hostile("a child that outlives its killed runtime", {

@@ -5,6 +5,7 @@ import { type CallContext, type Clock, type IdSource, systemClock, systemIds } f
 import { RuntimeError } from "../errors.ts";
 import type { HostedLimits, HostedProcess, HostedProgram, SessionHost } from "../session-host.ts";
 import { killTree, MARKER, marked, signal, startedAt } from "./process-tree.ts";
+import { TreeWatch } from "./tree-watch.ts";
 
 export interface ProcessHostDeps {
   readonly clock?: Clock;
@@ -16,23 +17,28 @@ const SETPRIV = "/usr/bin/setpriv";
 
 /**
  * One child process per session: an empty environment but for what the program is given, its own process group, no core
- * dumps, a cap on memory where the system has `prlimit`, and an end when this process ends. It separates accidents, not
- * attackers: the child has this user's rights. For those, join a sandbox here instead.
+ * dumps, and an end when this process ends. It separates accidents, not attackers: the child has this user's rights. For
+ * those, join a sandbox here instead. Linux holds each process to its memory and processor time where it has `prlimit`;
+ * the whole tree is looked at five times a second, and killed with its reason when it is over.
  */
 export class ProcessHost implements SessionHost {
   readonly grade = "process" as const;
   readonly #clock: Clock;
   readonly #ids: IdSource;
+  readonly #watch: TreeWatch;
 
   constructor({ clock = systemClock, ids = systemIds }: ProcessHostDeps = {}) {
     this.#clock = clock;
     this.#ids = ids;
+    this.#watch = new TreeWatch({ clock });
   }
 
   async start({ signal: abort }: CallContext, program: HostedProgram): Promise<HostedProcess> {
     const [file, ...rest] = program.command;
     if (file === undefined) throw new RuntimeError("RUNTIME_INVALID", "A program needs a command.");
-    const [command = file, ...args] = [...wrapper(program.limits), file, ...rest];
+    const { limits = {} } = program;
+    const held = enforcement(limits);
+    const [command = file, ...args] = [...wrapper(limits), file, ...rest];
     const marker = `${process.pid}:${startedAt(process.pid) ?? ""}:${this.#ids.next("prc")}`;
     const child = spawn(command, args, {
       cwd: program.workspace,
@@ -46,7 +52,7 @@ export class ProcessHost implements SessionHost {
         reject(new RuntimeError("RUNTIME_HOST_FAILED", `${file} could not be started: ${cause.message}.`, { cause })),
       );
     });
-    const hosted = this.#hosted(child, marker);
+    const hosted = { ...this.#hosted(child, marker, limits), held };
     abort?.addEventListener("abort", () => void hosted.kill(), { once: true });
     return hosted;
   }
@@ -61,18 +67,32 @@ export class ProcessHost implements SessionHost {
     return orphans.length;
   }
 
-  #hosted(child: ChildProcess, marker: string): HostedProcess {
+  #hosted(child: ChildProcess, marker: string, limits: HostedLimits): HostedProcess {
     const { stdin, stdout, stderr, pid } = child;
     if (stdin === null || stdout === null || stderr === null || pid === undefined) {
       throw new RuntimeError("RUNTIME_HOST_FAILED", "The child has no pipes.");
     }
     stdin.on("error", () => {});
-    const exit = new Promise<{ readonly code?: number; readonly signal?: string }>((resolve) => {
+    const over = new AbortController();
+    const end = (reason: string) => {
+      over.abort(reason);
+      killTree(pid, marker);
+    };
+    const exit = new Promise<Awaited<HostedProcess["exit"]>>((resolve) => {
       child.once("exit", (code, name) => {
         killTree(pid, marker);
-        resolve({ ...(code === null ? {} : { code }), ...(name === null ? {} : { signal: name }) });
+        this.#watch.remove(marker);
+        const reason = over.signal.aborted ? { reason: String(over.signal.reason) } : {};
+        over.abort();
+        resolve({ ...(code === null ? {} : { code }), ...(name === null ? {} : { signal: name }), ...reason });
       });
     });
+    const { lifetimeMs, ...watched } = limits;
+    if (Object.values(watched).some((limit) => limit !== undefined)) this.#watch.add(marker, watched, end);
+    if (lifetimeMs !== undefined) {
+      const late = () => end(`lived longer than ${lifetimeMs} ms`);
+      this.#clock.sleep(lifetimeMs, { signal: over.signal }).then(late, () => {});
+    }
     return {
       stdin: Writable.toWeb(stdin) as WritableStream<Uint8Array>,
       stdout: Readable.toWeb(stdout) as ReadableStream<Uint8Array>,
@@ -93,20 +113,28 @@ export class ProcessHost implements SessionHost {
   }
 }
 
+/** How each limit is held here; one that is not is refused. */
+function enforcement(limits: HostedLimits): NonNullable<HostedProcess["held"]> {
+  const asked = Object.entries(limits).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  const looks = existsSync("/proc/self/environ") ? "degraded" : undefined;
+  const known = { memoryMiB: looks, cpuSeconds: looks, processes: looks, lifetimeMs: "enforced" } as const;
+  const held = Object.entries(known).filter(([name, how]) => how !== undefined && asked.includes(name));
+  const unheld = asked.filter((name) => held.every(([other]) => other !== name));
+  if (unheld.length === 0) return Object.fromEntries(held);
+  throw new RuntimeError(
+    "RUNTIME_INVALID",
+    `The process host cannot hold ${unheld.join(", ")} for a child. Take a sandbox as the host, or drop the limit.`,
+  );
+}
+
 /** Programs that set limits and then become the command, so that the child's pid is the command's. */
-function wrapper(limits: HostedLimits = {}): readonly string[] {
-  const { memoryMiB, ...others } = limits;
-  const unheld = Object.entries(others).flatMap(([name, value]) => (value === undefined ? [] : [name]));
-  const memory = memoryMiB !== undefined && !existsSync(PRLIMIT) ? ["memoryMiB"] : [];
-  if (unheld.length + memory.length > 0) {
-    throw new RuntimeError(
-      "RUNTIME_INVALID",
-      `The process host cannot hold ${[...unheld, ...memory].join(", ")} for a child. Take a sandbox as the host, or drop the limit.`,
-    );
-  }
-  const bytes = (memoryMiB ?? 0) * 1024 * 1024;
+function wrapper({ memoryMiB, cpuSeconds }: HostedLimits): readonly string[] {
+  const bounds = [
+    ...(memoryMiB === undefined ? [] : [`--data=${Math.ceil(memoryMiB * 2 ** 20)}`]),
+    ...(cpuSeconds === undefined ? [] : [`--cpu=${Math.ceil(cpuSeconds)}:${Math.ceil(cpuSeconds) + 1}`]),
+  ];
   return [
     ...(existsSync(SETPRIV) ? [SETPRIV, "--pdeathsig", "KILL", "--"] : []),
-    ...(existsSync(PRLIMIT) ? [PRLIMIT, "--core=0", ...(bytes > 0 ? [`--data=${bytes}`] : []), "--"] : []),
+    ...(existsSync(PRLIMIT) ? [PRLIMIT, "--core=0", ...bounds, "--"] : []),
   ];
 }

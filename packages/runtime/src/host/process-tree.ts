@@ -21,10 +21,48 @@ export function killTree(leader: number, marker: string): void {
   }
 }
 
+/** What the processes of one tree use now. */
+export interface TreeUsage {
+  readonly processes: number;
+  /** Pages that several of them share are counted once. */
+  readonly memoryBytes: number;
+  /** Of those that live and of the children that they have waited for. */
+  readonly cpuSeconds: number;
+}
+
+/** By the value of the marker, for those of `markers` that have a process. One look at the machine for all. */
+export function treeUsage(markers: ReadonlySet<string>): ReadonlyMap<string, TreeUsage> {
+  const usage = new Map<string, TreeUsage>();
+  for (const pid of processIds()) {
+    const marker = markerOf(pid);
+    if (marker === undefined || !markers.has(marker)) continue;
+    const { processes, memoryBytes, cpuSeconds } = usage.get(marker) ?? { processes: 0, memoryBytes: 0, cpuSeconds: 0 };
+    const ticks = (statOf(pid) ?? []).slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+    usage.set(marker, {
+      processes: processes + 1,
+      memoryBytes: memoryBytes + proportionalSetSize(pid),
+      cpuSeconds: cpuSeconds + ticks / TICKS_PER_SECOND,
+    });
+  }
+  return usage;
+}
+
 /** Field 22 of `/proc/<pid>/stat`: with the pid it names one process of this boot. One that only waits for its parent is dead. */
 export function startedAt(pid: number): string | undefined {
   const stat = statOf(pid);
   return stat?.[0] === "Z" ? undefined : stat?.[19];
+}
+
+/** What Linux tells programs, whatever its own tick is. */
+const TICKS_PER_SECOND = 100;
+
+function proportionalSetSize(pid: number): number {
+  try {
+    const kibibytes = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1];
+    return Number(kibibytes ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
 }
 
 function processIds(): readonly number[] {

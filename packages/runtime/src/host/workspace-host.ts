@@ -60,6 +60,7 @@ export class WorkspaceHost implements SessionHost {
     });
     return {
       ...{ stdin: child.stdin, stdout: child.stdout, stderr: child.stderr, exit },
+      ...(child.held === undefined ? {} : { held: child.held }),
       checkpoint: () => place.save(),
       async kill(options) {
         await child.kill(options);

@@ -94,20 +94,30 @@ async function childFor(
   const kind = JSON.stringify([environment, host.grade, variables, limits, workspace]);
   const kept = await children.take(session.id, kind, maxLifeMs);
   if (kept !== undefined) return kept;
-  const named = environment === undefined ? {} : { environment };
-  const again = session.turn > 1 || session.resumed;
-  await session.note(again ? "sandbox.restarted" : "sandbox.started", { grade: host.grade, ...named });
   if (workspace === true && program.workspace !== undefined) {
     throw new RuntimeError("RUNTIME_INVALID", "The program names a workspace and the place gives it one: drop either.");
   }
+  const bounds = limits === undefined ? program.limits : { ...program.limits, ...limits };
   const child = await host.start(
     { principal: session.context.principal },
     {
       ...program,
       ...(variables === undefined ? {} : { environment: { ...program.environment, ...variables } }),
-      ...(limits === undefined ? {} : { limits: { ...program.limits, ...limits } }),
+      ...(bounds === undefined ? {} : { limits: bounds }),
       ...(workspace === true ? { workspace: session.id } : {}),
     },
   );
+  const again = session.turn > 1 || session.resumed;
+  const found = {
+    grade: host.grade,
+    ...(environment === undefined ? {} : { environment }),
+    ...(bounds === undefined
+      ? {}
+      : { limits: { ...bounds }, ...(child.held === undefined ? {} : { held: child.held }) }),
+  };
+  await session.note(again ? "sandbox.restarted" : "sandbox.started", found).catch(async (error) => {
+    await child.kill().catch(() => {});
+    throw error;
+  });
   return { channel: new HostedChannel(child), startedAt: clock.now(), kind };
 }

@@ -20,6 +20,7 @@ await serveHosted(async (session, input) => {
   const found = existsSync("notes") ? readFileSync("notes", "utf8") : "";
   if (input.body === "write" || input.body === "write and die") appendFileSync("notes", "x");
   if (input.body === "write and die") process.exit(1);
+  if (input.body === "hang") await session.emit("hanging").then(() => new Promise(() => {}));
   if (input.body === "wait") await session.waitFor("go");
   return { pid: process.pid, asked: ++asked, found, size: process.env.SIZE ?? null };
 });`;
@@ -111,6 +112,22 @@ test("files outlive the child, a crash of it, and a change of machine; a zombie'
     "sandbox.started",
     ...Array(5).fill("sandbox.restarted"),
   ]);
+});
+
+test("the log says within which limits a child runs and how each is held; the one that it reached is the turn's error", async () => {
+  const clock = new ManualClock();
+  const limits = { memoryMiB: 2_048, lifetimeMs: 5_000 };
+  const runtime = await start([agentAt({ host: new ProcessHost({ clock }), limits })]);
+  const { id } = await runtime.sessions.open(context, { agent: "child" });
+  await runtime.sessions.send(context, id, { type: "user.message", body: "hang" });
+  await until(runtime, id, "hanging");
+  await clock.advance(5_000);
+  expect((await until(runtime, id, "turn.failed")).body).toMatchObject({
+    code: "RUNTIME_HOST_FAILED",
+    message: expect.stringContaining("lived longer than 5000 ms"),
+  });
+  const held = { memoryMiB: "degraded", lifetimeMs: "enforced" };
+  expect(await sandboxes(runtime, id)).toEqual([["sandbox.started", { grade: "process", limits, held }]]);
 });
 
 test("a save over a newer one is refused", async () => {

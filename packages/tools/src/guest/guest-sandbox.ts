@@ -142,7 +142,7 @@ export class GuestSandbox implements Sandbox {
         const ended = new AbortController();
         void sandbox.closed.then(() => ended.abort());
         deps.clock.sleep(lifetimeMs, { signal: ended.signal }).then(
-          () => sandbox.close(),
+          () => sandbox.#end(`lived longer than ${lifetimeMs} ms`),
           () => {},
         );
       }
@@ -234,15 +234,19 @@ export class GuestSandbox implements Sandbox {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return this.#end("is closed");
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  async #close(): Promise<void> {
+  #end(how: string): Promise<void> {
+    this.#closing ??= this.#close(how);
+    return this.#closing;
+  }
+
+  async #close(how: string): Promise<void> {
     const alive = this.#dead === undefined;
     try {
       const { workspace } = this.#deps.spec;
@@ -251,7 +255,7 @@ export class GuestSandbox implements Sandbox {
         await workspaces.save(context, workspace, await this.files.pack());
       }
     } finally {
-      this.#dead ??= new ToolsError("TOOLS_CLOSED", `Sandbox ${this.id} is closed: create another.`);
+      this.#dead ??= new ToolsError("TOOLS_CLOSED", `Sandbox ${this.id} ${how}: create another.`);
       this.#channel.close(this.#dead);
       this.#deps.launch.kill();
       await this.closed;
