@@ -38,8 +38,8 @@ export interface OpenSession {
 }
 
 /**
- * A delta has no `seq`: it is a piece of an event that is still to come. Nor has a snapshot, the first of a stream that
- * asks for it: the session's record as it stands.
+ * A delta has no `seq`: it is a piece of an event that is still to come. Nor has a snapshot, which a stream gives
+ * first: the session's record as it stands.
  */
 export type StreamedEvent =
   | SessionEvent
@@ -157,7 +157,7 @@ export class Sessions {
     const { clock } = this.#deps;
     const deadline = AbortSignal.any([context.signal ?? new AbortController().signal]);
     const over = (async () => {
-      for await (const event of this.events({ ...context, signal: deadline }, session))
+      for await (const event of this.events({ ...context, signal: deadline }, session, { snapshot: false }))
         if (event.type === "session.ended") return;
     })();
     await Promise.race([over, clock.sleep(graceMs)]);
@@ -223,7 +223,10 @@ export class Sessions {
     return this.#deps.log.find(context, query);
   }
 
-  /** Everything after `after`, then what comes, until the session ends or the context's signal aborts. */
+  /**
+   * A snapshot (unless it is declined), everything after `after`, then what comes, until the session ends or the
+   * context's signal aborts. Resumes from any number; pieces (`deltas`) are not repeated.
+   */
   events(
     context: CallContext,
     session: string,

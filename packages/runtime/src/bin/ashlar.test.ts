@@ -9,6 +9,7 @@ import type { Agent } from "../agent.ts";
 import { field, until } from "../fixtures/stage.ts";
 import { Runtime } from "../runtime.ts";
 import { SqliteCatalog, SqliteSessionLog, SqliteWorkQueue } from "../sqlite/index.ts";
+import { commandLine } from "./command-line.ts";
 
 const run = promisify(execFile);
 const program = new URL("./ashlar.ts", import.meta.url).pathname;
@@ -44,19 +45,19 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function ashlar(...args: readonly string[]) {
-  const node = ["--conditions=@ashlar/source", "--disable-warning=ExperimentalWarning", program];
-  return run(process.execPath, [...node, "--data", file, "--tenant", "acme", ...args], { env: {} });
+async function ashlar(...words: readonly string[]) {
+  const [out, errors]: [string[], string[]] = [[], []];
+  const terminal = {
+    file,
+    out: (line: string) => void out.push(line),
+    error: (line: string) => void errors.push(line),
+  };
+  const code = await commandLine(["--tenant", "acme", ...words], terminal);
+  return { code, out, error: errors.join("\n") };
 }
 
-const lines = ({ stdout }: { readonly stdout: string }): readonly { readonly [key: string]: never }[] =>
-  stdout.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as { readonly [key: string]: never }]));
-
-const failure = (args: readonly string[]) =>
-  ashlar(...args).then(
-    () => Promise.reject(new Error("It succeeded.")),
-    ({ code, stderr, stdout }: { code: number; stderr: string; stdout: string }) => ({ code, stderr, stdout }),
-  );
+type Said = Awaited<ReturnType<typeof ashlar>>;
+const json = ({ out }: Pick<Said, "out">) => out.map((line) => JSON.parse(line) as { readonly [key: string]: never });
 
 async function waiting(): Promise<string> {
   const { id } = await runtime.sessions.open(context, { agent: "pays" });
@@ -72,15 +73,15 @@ test("a person lists, shows, approves and follows a session that another process
     ashlar("sessions", "show", id, "--json"),
     ashlar("sessions", "ls"),
   ]);
-  expect(lines(listed).map((each) => each.id)).toContain(id);
-  expect(lines(shown)).toMatchObject([{ id, agent: "pays", status: "waiting" }]);
-  expect(text.stdout).toMatch(new RegExp(`${id}  waiting  pays@1`));
+  expect(json(listed).map((each) => each.id)).toContain(id);
+  expect(json(shown)).toMatchObject([{ id, agent: "pays", status: "waiting" }]);
+  expect(text.out.join("\n")).toMatch(new RegExp(`${id}  waiting  pays@1`));
   const asked = await until(runtime, id, "approval.requested");
   const answer = ["sessions", "approve", id, String(field(asked, "request")), "--message", "fine", "--json"];
-  expect(lines(await ashlar(...answer))).toMatchObject([{ session: id, allow: true, message: "fine" }]);
+  expect(json(await ashlar(...answer))).toMatchObject([{ session: id, allow: true, message: "fine" }]);
   await until(runtime, id, "turn.completed");
   await runtime.sessions.kill(context, id);
-  const tail = lines(await ashlar("sessions", "tail", id, "--after", "2", "--json"));
+  const tail = json(await ashlar("sessions", "tail", id, "--after", "2", "--json"));
   expect(tail[0]).toMatchObject({ seq: 3 });
   expect(tail.at(-1)).toMatchObject({ type: "session.ended" });
 });
@@ -88,13 +89,13 @@ test("a person lists, shows, approves and follows a session that another process
 test("a deny, a fork and a kill act on the session; agents ls shows the catalog and what has sessions", async () => {
   const id = await waiting();
   const asked = await until(runtime, id, "approval.requested");
-  const [forked] = lines(await ashlar("sessions", "fork", id, "--after", String(asked.seq), "--json"));
+  const [forked] = json(await ashlar("sessions", "fork", id, "--after", String(asked.seq), "--json"));
   expect(forked).toMatchObject({ effects: "recorded" });
   await ashlar("sessions", "approve", id, String(field(asked, "request")), "--deny");
   expect(field(await until(runtime, id, "turn.completed"), "output")).toEqual({ allow: false });
-  expect((await ashlar("sessions", "kill", id)).stdout).toBe(`${id} is killed.\n`);
+  expect(await ashlar("sessions", "kill", id)).toEqual({ code: 0, out: [`${id} is killed.`], error: "" });
   expect((await runtime.sessions.get(context, id)).status).toBe("ended");
-  const agents = lines(await ashlar("agents", "ls", "--json"));
+  const agents = json(await ashlar("agents", "ls", "--json"));
   expect(agents).toEqual([
     { name: "catalogued", version: "1", description: "From the catalog.", sessions: 0 },
     { name: "pays", version: "1", sessions: expect.any(Number) },
@@ -110,9 +111,22 @@ test("what cannot be done is said on the error stream, with code 1 and nothing o
     [["sessions", "ls", "--data", join(folder, "none.db")], /There is no file/],
     [["sessions", "ls", "--colour"], /colour/],
   ];
-  const failures = await Promise.all(cases.map(([args]) => failure(args)));
-  for (const [index, { code, stderr, stdout }] of failures.entries()) {
-    expect([code, stdout]).toEqual([1, ""]);
-    expect(stderr).toMatch(cases[index]?.[1] ?? /never/);
+  for (const [words, reason] of cases) {
+    const { code, out, error } = await ashlar(...words);
+    expect([code, out]).toEqual([1, []]);
+    expect(error).toMatch(reason);
   }
+});
+
+test("the program gives its words to the command line, its file from the environment and its code to the shell", async () => {
+  const id = await waiting();
+  const node = ["--conditions=@ashlar/source", "--disable-warning=ExperimentalWarning", program];
+  const start = (...words: readonly string[]) =>
+    run(process.execPath, [...node, "--tenant", "acme", ...words], { env: { ASHLAR_RUNTIME_FILE: file } });
+  const [shown, refused] = await Promise.all([
+    start("sessions", "show", id, "--json"),
+    start("sessions", "show", "ses_none").catch((failure: unknown) => failure),
+  ]);
+  expect(json({ out: shown.stdout.trim().split("\n") })).toMatchObject([{ id, status: "waiting" }]);
+  expect(refused).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("no session ses_none") });
 });

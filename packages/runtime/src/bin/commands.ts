@@ -16,11 +16,8 @@ export async function show({ runtime, context, operand, print }: Desk): Promise<
 
 export async function tail({ runtime, context, options, operand, print }: Desk): Promise<void> {
   const after = whole(options.after ?? "0");
-  const { status, head } = await runtime.sessions.get(context, operand(0, "session"));
-  for await (const event of runtime.sessions.events(context, operand(0, "session"), { after })) {
-    print(event, line(event));
-    if (status === "ended" && (event.seq ?? 0) >= head) return;
-  }
+  const events = runtime.sessions.events(context, operand(0, "session"), { after, snapshot: false });
+  for await (const event of events) print(event, line(event));
 }
 
 export async function kill({ runtime, context, operand, print }: Desk): Promise<void> {

@@ -13,6 +13,7 @@ export interface DeskOptions {
   readonly deny: boolean;
   readonly live: boolean;
   readonly operands: readonly string[];
+  readonly out: (line: string) => void;
 }
 
 /** What a command works on. The runtime in it takes no work: other processes run the sessions. */
@@ -47,7 +48,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       if (value === undefined) throw new Error(`The ${name} is missing.`);
       return value;
     },
-    print: (value, text) => console.log(options.json ? JSON.stringify(value) : text),
+    print: (value, text) => options.out(options.json ? JSON.stringify(value) : text),
     async [Symbol.asyncDispose]() {
       database.close();
     },

@@ -291,16 +291,18 @@ export class SessionRun {
     return this.#state.activeMs + Math.max(0, this.#deps.clock.now() - this.#startedAt);
   }
 
-  #append(drafts: readonly Draft[], status?: SessionStatus): Promise<readonly SessionEvent[]> {
+  async #append(drafts: readonly Draft[], status?: SessionStatus): Promise<readonly SessionEvent[]> {
     const { agent } = this.#claim.record;
     const activeMs = this.#activeMs();
-    recordActive(activeMs - this.#state.activeMs, { tenant: this.#context.principal.tenant, agent });
+    const ranMs = activeMs - this.#state.activeMs;
     this.#state = { ...this.#state, activeMs };
     this.#startedAt = this.#deps.clock.now();
-    return this.#deps.journal.append(this.#context, this.#session, this.#claim.fence, drafts, {
+    const placed = await this.#deps.journal.append(this.#context, this.#session, this.#claim.fence, drafts, {
       ...(status === undefined ? {} : { status }),
       state: writeState(this.#state),
     });
+    recordActive(ranMs, { tenant: this.#context.principal.tenant, agent });
+    return placed;
   }
 }
 
