@@ -1,4 +1,7 @@
-import { serve } from "@hono/node-server";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { nodeListener } from "@ashlar/gateway/node";
 import { z } from "zod";
 import { type Call, type ChatRequest, type Move, nextMove } from "./script.ts";
 
@@ -13,15 +16,13 @@ export interface ScriptedModel {
 
 /** A local server that speaks OpenAI's Chat Completions protocol, streaming included. Its answers are a script. */
 export async function startScriptedModel(script: (chat: ChatRequest) => Move = nextMove): Promise<ScriptedModel> {
-  return new Promise((resolve) => {
-    const server = serve({ fetch: (request) => answer(request, script), port: 0, hostname: "127.0.0.1" }, ({ port }) =>
-      resolve({
-        baseURL: `http://127.0.0.1:${port}/v1`,
-        model: "scripted-model",
-        close: () => new Promise((closed) => server.close(() => closed())),
-      }),
-    );
-  });
+  const server = createServer(nodeListener({ fetch: (request) => answer(request, script) })).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    baseURL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    model: "scripted-model",
+    close: () => new Promise((closed) => server.close(() => closed())),
+  };
 }
 
 async function answer(request: Request, script: (chat: ChatRequest) => Move): Promise<Response> {

@@ -3,7 +3,10 @@
  * `TICKETS_TOKEN` the bearer token that every request must carry. Prints one line of JSON with its URL when it listens.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { serve } from "@hono/node-server";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { nodeListener } from "@ashlar/gateway/node";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { type Charge, openTickets, type Refund, type Ticket } from "./database.ts";
@@ -13,10 +16,12 @@ const token = digest(required("TICKETS_TOKEN"));
 
 const handler = createMcpHandler(({ requestInfo }) => tickets(requestInfo?.headers.get("idempotency-key") ?? null));
 
-const server = serve(
-  { fetch: (request) => (authorized(request) ? handler.fetch(request) : refuse()), port: 0, hostname: "127.0.0.1" },
-  ({ port }) => console.log(JSON.stringify({ url: `http://127.0.0.1:${port}/mcp` })),
+const server = createServer(
+  nodeListener({ fetch: async (request) => (authorized(request) ? handler.fetch(request) : refuse()) }),
 );
+server.listen(0, "127.0.0.1");
+await once(server, "listening");
+console.log(JSON.stringify({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp` }));
 process.once("SIGTERM", () => server.close(() => database.close()));
 
 function tickets(idempotencyKey: string | null): McpServer {

@@ -1,4 +1,4 @@
-import type { CustomizeVariantOptions } from "quickjs-emscripten";
+import type { CustomizeVariantOptions } from "quickjs-emscripten-core";
 
 type Memory = Extract<CustomizeVariantOptions["wasmMemory"], { readonly buffer: unknown }>;
 

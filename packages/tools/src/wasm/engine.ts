@@ -1,11 +1,12 @@
+import releaseSync from "@jitl/quickjs-wasmfile-release-sync";
 import {
-  newQuickJSWASMModule,
+  newQuickJSWASMModuleFromVariant,
   newVariant,
   type QuickJSContext,
   type QuickJSHandle,
+  type QuickJSSyncVariant,
   type QuickJSWASMModule,
-  RELEASE_SYNC,
-} from "quickjs-emscripten";
+} from "quickjs-emscripten-core";
 import { cappedMemory } from "./capped-memory.ts";
 import { PRELUDE } from "./prelude.ts";
 
@@ -35,6 +36,8 @@ export type EngineResult =
   | { readonly ok: true; readonly text?: string; readonly json?: string }
   | { readonly ok: false; readonly name: string; readonly message: string; readonly stack: string };
 
+/** Node gives the ESM face, whose default this is; the types describe the CommonJS one. */
+const variant = releaseSync as unknown as QuickJSSyncVariant;
 /** What the Emscripten build starts with. */
 const FLOOR_MIB = 16;
 /** QuickJS recurses on the thread's own stack, several times as deep as it counts. */
@@ -70,7 +73,7 @@ export class Engine {
 
   static async load(memoryMiB: number, host: EngineHost): Promise<Engine> {
     const wasmMemory = cappedMemory(FLOOR_MIB, Math.max(FLOOR_MIB, memoryMiB));
-    return new Engine(await newQuickJSWASMModule(newVariant(RELEASE_SYNC, { wasmMemory })), host);
+    return new Engine(await newQuickJSWASMModuleFromVariant(newVariant(variant, { wasmMemory })), host);
   }
 
   run(context: string, code: string): EngineResult {

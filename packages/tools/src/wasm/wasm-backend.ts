@@ -52,7 +52,7 @@ const DEFAULTS = {
 } as const;
 
 /**
- * JavaScript in QuickJS compiled to WebAssembly (optional peer `quickjs-emscripten`): needs nothing of the machine
+ * JavaScript in QuickJS compiled to WebAssembly (optional peers `quickjs-emscripten-core` and `@jitl/quickjs-wasmfile-release-sync`): needs nothing of the machine
  * but Node, runs on every system, has no processes, no network and no modules.
  */
 export class WasmBackend implements SandboxBackend {
@@ -119,7 +119,7 @@ export class WasmBackend implements SandboxBackend {
       backend: this.name,
       grade: this.grade,
       reason,
-      remedy: "Install the optional peer: npm install quickjs-emscripten.",
+      remedy: "Install the optional peers: npm install quickjs-emscripten-core @jitl/quickjs-wasmfile-release-sync.",
     });
     const sandbox = this.#make({ principal: { tenant: "probe" } }, { limits: { memoryMiB: 32, wallTimeMs: 10_000 } });
     try {
