@@ -76,6 +76,7 @@ export class ContainerBackend implements SandboxBackend {
   readonly #deps: ContainerBackendDeps;
   readonly #sandboxes = new Set<GuestSandbox>();
   #report: Promise<ProbeReport> | undefined;
+  #compiled: Buffer | undefined;
 
   constructor(deps: ContainerBackendDeps) {
     this.#deps = deps;
@@ -119,6 +120,8 @@ export class ContainerBackend implements SandboxBackend {
       ...{ id, context, spec, capabilities, node: this.#deps.node, workspaces: this.#deps.workspaces },
       launch: await this.#launch(id, spec),
       filter: seccompFilter(process.arch),
+      // Another image may have another interpreter.
+      compiled: spec.image === undefined ? this.#compiled : undefined,
       clock: this.#deps.clock ?? systemClock,
     });
     this.#sandboxes.add(sandbox);
@@ -216,6 +219,7 @@ export class ContainerBackend implements SandboxBackend {
     try {
       const sandbox = await this.#start({ principal: { tenant: "ashlar-probe" } }, {}, this.#capabilities());
       try {
+        this.#compiled = await sandbox.compile();
         const found = await proveGuest(sandbox);
         if (found !== undefined) return failed(found, "Do not use this engine; report what it said.");
         if (this.#deps.node !== undefined && (await sandbox.run("1 + 1", { language: "typescript" })).status !== "ok") {

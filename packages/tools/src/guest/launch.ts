@@ -24,7 +24,7 @@ export const GUEST_COMMAND: readonly string[] = [
   "-I",
   "-S",
   "-c",
-  "import os,marshal\ndef t(n):\n b=b''\n while len(b)<n:\n  c=os.read(0,n-len(b))\n  if not c:os._exit(1)\n  b+=c\n return b\nb=t(int.from_bytes(t(4),'big'))\nexec(marshal.loads(b) if b[:1]==b'\\xe3' else compile(b,'<guest>','exec'),{'__name__':'guest','__builtins__':dict(vars(__builtins__))})",
+  "import os,marshal\ndef t(n):\n b=b''\n while len(b)<n:\n  c=os.read(0,n-len(b))\n  if not c:os._exit(1)\n  b+=c\n return b\nb=t(int.from_bytes(t(4),'big'))\nexec(marshal.loads(b[1:]) if b[:1]==b'C' else compile(b[1:],'<guest>','exec'),{'__name__':'guest','__builtins__':dict(vars(__builtins__))})",
 ];
 
 let source: string | undefined;
@@ -36,11 +36,11 @@ export function guestSource(): string {
   return source;
 }
 
-/** The first bytes of a guest's stdin: its length and its program, as source or compiled by the same interpreter. */
+/** The first bytes of a guest's stdin: a length and its program, compiled by the same interpreter (`C`) or as source (`S`). */
 export function guestProgram(compiled: Buffer | undefined): Buffer {
   const body = compiled ?? Buffer.from(guestSource());
-  const head = Buffer.alloc(4);
-  head.writeUInt32BE(body.length);
+  const head = Buffer.alloc(5, compiled === undefined ? "S" : "C");
+  head.writeUInt32BE(1 + body.length);
   return Buffer.concat([head, body]);
 }
 

@@ -45,6 +45,7 @@ export class GvisorBackend implements SandboxBackend {
   #platform = "ptrace";
   #python: Python = { program: "" };
   #node: string | undefined;
+  #compiled: Buffer | undefined;
   #cgroups: CgroupKeeper | undefined;
 
   constructor(deps: GvisorBackendDeps = {}) {
@@ -89,6 +90,7 @@ export class GvisorBackend implements SandboxBackend {
         workspaces: this.#deps.workspaces,
       },
       launch: this.#launch(id, spec),
+      compiled: this.#compiled,
       clock: this.#deps.clock ?? systemClock,
     });
     this.#sandboxes.add(sandbox);
@@ -164,6 +166,7 @@ export class GvisorBackend implements SandboxBackend {
     try {
       const sandbox = await this.#start({ principal: { tenant: "ashlar-probe" } }, {}, this.#capabilities());
       try {
+        this.#compiled = await sandbox.compile();
         if (this.#node !== undefined && (await sandbox.run("1 + 1", { language: "typescript" })).status !== "ok") {
           this.#node = undefined;
         }
