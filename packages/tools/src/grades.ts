@@ -1,3 +1,5 @@
+import { ToolsError } from "./errors.ts";
+
 /** How strongly a sandbox is set apart from its host, in rising order. */
 export const GRADES = ["none", "process", "language", "namespace", "kernel", "vm"] as const;
 
@@ -11,6 +13,9 @@ export const GRADES = ["none", "process", "language", "namespace", "kernel", "vm
  */
 export type IsolationGrade = (typeof GRADES)[number];
 
+/** `TOOLS_INVALID` for a minimum that is no grade: else every backend would reach it. */
 export function isAtLeast(grade: IsolationGrade, minimum: IsolationGrade): boolean {
-  return GRADES.indexOf(grade) >= GRADES.indexOf(minimum);
+  const wanted = GRADES.indexOf(minimum);
+  if (wanted < 0) throw new ToolsError("TOOLS_INVALID", `There is no such grade: choose one of ${GRADES.join(", ")}.`);
+  return GRADES.indexOf(grade) >= wanted;
 }

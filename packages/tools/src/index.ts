@@ -29,6 +29,7 @@ export {
 } from "./execution.ts";
 export { GRADES, type IsolationGrade, isAtLeast } from "./grades.ts";
 export { type AllowedHost, type NetworkMode, type NetworkPolicy, NO_NETWORK } from "./network-policy.ts";
+export { parseNetworkPolicy, parseSandboxSpec } from "./parse-sandbox-spec.ts";
 export type { Endpoint, Sandbox, SnapshotRef } from "./sandbox.ts";
 export type { ProbeReport, SandboxBackend } from "./sandbox-backend.ts";
 export type { FileEntry, GrepMatch, SandboxFiles } from "./sandbox-files.ts";

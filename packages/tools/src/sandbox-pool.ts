@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { CallContext } from "./dialect.ts";
 import { ToolsError } from "./errors.ts";
 import type { IsolationGrade } from "./grades.ts";
+import { parseSandboxSpec } from "./parse-sandbox-spec.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { ProbeReport, SandboxBackend } from "./sandbox-backend.ts";
 import type { SandboxSpec } from "./sandbox-spec.ts";
@@ -36,7 +37,7 @@ export class SandboxPool implements SandboxBackend {
     this.name = backend.name;
     this.grade = backend.grade;
     this.#backend = backend;
-    this.#spec = spec;
+    this.#spec = parseSandboxSpec(spec);
     this.#size = size;
   }
 

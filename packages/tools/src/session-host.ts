@@ -3,6 +3,7 @@ import type { ProcessExit, SandboxProcess } from "./command.ts";
 import type { CallContext } from "./dialect.ts";
 import { ToolsError } from "./errors.ts";
 import type { IsolationGrade } from "./grades.ts";
+import { parseSandboxSpec } from "./parse-sandbox-spec.ts";
 import type { SandboxBackend } from "./sandbox-backend.ts";
 import type { SandboxSpec } from "./sandbox-spec.ts";
 
@@ -43,7 +44,7 @@ export class SandboxSessionHost {
   /** `spec` is what every sandbox has in common: mounts that hold the programs, the network. */
   constructor({ backend, spec = {} }: { readonly backend: SandboxBackend; readonly spec?: SandboxSpec }) {
     this.#backend = backend;
-    this.#spec = spec;
+    this.#spec = parseSandboxSpec(spec);
     this.grade = backend.grade;
   }
 

@@ -10,6 +10,7 @@ import { GuestSandbox } from "../guest/guest-sandbox.ts";
 import { GUEST_COMMAND, type Launch } from "../guest/launch.ts";
 import { proveGuest } from "../guest/prove.ts";
 import { findNode, findPython, nodeInside, PATH_INSIDE, type Python } from "../internal/interpreters.ts";
+import { parseSandboxSpec } from "../parse-sandbox-spec.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { ProbeReport, SandboxBackend } from "../sandbox-backend.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
@@ -62,7 +63,8 @@ export class BubblewrapBackend implements SandboxBackend {
     return this.#report;
   }
 
-  async create(context: CallContext, spec: SandboxSpec = {}): Promise<Sandbox> {
+  async create(context: CallContext, given: SandboxSpec = {}): Promise<Sandbox> {
+    const spec = parseSandboxSpec(given);
     const report = await this.probe();
     if (!report.ok)
       throw new ToolsError("TOOLS_ISOLATION_UNAVAILABLE", `bubblewrap: ${report.reason} ${report.remedy}`);

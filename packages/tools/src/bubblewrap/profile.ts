@@ -16,8 +16,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ToolsError } from "../errors.ts";
 import type { Python } from "../internal/interpreters.ts";
+import { assertMountable } from "../internal/mountable.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
 import { ownPrefix, sweep } from "./leftovers.ts";
 
@@ -33,7 +33,6 @@ const COPIED = [
   "localtime",
   "mime.types",
 ] as const;
-const RESERVED = ["/proc", "/sys", "/dev", "/etc", "/usr", "/workspace", "/tmp", "/run"] as const;
 
 /** A folder with the synthetic part of `/etc`, made once per backend; readable for the user inside. */
 export function makeSkeleton(): string {
@@ -109,11 +108,7 @@ export function profile(options: ProfileOptions): readonly string[] {
   if (python.home !== undefined) words.push("--ro-bind", python.home, python.home);
   if (node !== undefined && !node.startsWith("/usr/")) words.push("--ro-bind", join(skeleton, "node"), node);
   for (const { source, target, writable } of spec.mounts ?? []) {
-    if (
-      RESERVED.some((path) => target === path || (target.startsWith(`${path}/`) && !target.startsWith("/workspace/")))
-    ) {
-      throw new ToolsError("TOOLS_INVALID", `Nothing can be mounted at ${target}: choose a folder of its own.`);
-    }
+    assertMountable({ source, target });
     words.push(writable ? "--bind" : "--ro-bind", source, target);
   }
   if (egressSocket !== undefined) words.push("--ro-bind", egressSocket, "/run/egress.sock");

@@ -8,6 +8,7 @@ import { ToolsError } from "../errors.ts";
 import { GuestSandbox } from "../guest/guest-sandbox.ts";
 import { GUEST_COMMAND, type Launch } from "../guest/launch.ts";
 import { proveGuest } from "../guest/prove.ts";
+import { parseSandboxSpec } from "../parse-sandbox-spec.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { ProbeReport, SandboxBackend } from "../sandbox-backend.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
@@ -87,7 +88,8 @@ export class ContainerBackend implements SandboxBackend {
     return this.#report;
   }
 
-  async create(context: CallContext, spec: SandboxSpec = {}): Promise<Sandbox> {
+  async create(context: CallContext, given: SandboxSpec = {}): Promise<Sandbox> {
+    const spec = parseSandboxSpec(given);
     const report = await this.probe();
     if (!report.ok) throw new ToolsError("TOOLS_ISOLATION_UNAVAILABLE", `container: ${report.reason} ${report.remedy}`);
     const missing = spec.languages?.find((language) => !report.capabilities.languages.includes(language));

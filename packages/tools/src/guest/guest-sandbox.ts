@@ -8,6 +8,7 @@ import { ToolsError } from "../errors.ts";
 import type { Execution, ExecutionContext, Language, RunOptions } from "../execution.ts";
 import { inSpan } from "../internal/spans.ts";
 import type { NetworkMode, NetworkPolicy } from "../network-policy.ts";
+import { parseNetworkPolicy } from "../parse-sandbox-spec.ts";
 import type { Endpoint, Sandbox } from "../sandbox.ts";
 import type { SandboxFiles } from "../sandbox-files.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
@@ -205,8 +206,9 @@ export class GuestSandbox implements Sandbox {
     return await startProcess(this.#open(), `${this.id}.${this.#processes}`, args, options.signal);
   }
 
-  async setNetwork(policy: NetworkPolicy): Promise<void> {
+  async setNetwork(given: NetworkPolicy): Promise<void> {
     this.#open();
+    const policy = parseNetworkPolicy(given);
     if (
       !this.#deps.spec.networkMutable &&
       (WIDTH[policy.mode] > WIDTH[this.#policy.mode] ||

@@ -1,8 +1,8 @@
 import { existsSync, lstatSync, mkdirSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
-import { join, normalize } from "node:path";
-import { ToolsError } from "../errors.ts";
+import { join } from "node:path";
 import { GUEST_COMMAND } from "../guest/launch.ts";
 import { nodeInside, PATH_INSIDE, type Python } from "../internal/interpreters.ts";
+import { assertMountable } from "../internal/mountable.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
 
 const ETC: Readonly<Record<string, string>> = {
@@ -12,7 +12,6 @@ const ETC: Readonly<Record<string, string>> = {
   "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
   "resolv.conf": "",
 };
-const RESERVED = ["/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib64", "/tmp"];
 const SHOWN = ["/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/ssl/certs"];
 
 /** Writes the bundle that `runsc run` takes (OCI runtime specification): programs of the host, files in memory. */
@@ -34,7 +33,7 @@ export function writeBundle(
     if (existsSync(path)) shown.push({ source: path, target: path });
   }
   if (node !== undefined && nodeInside(node) !== node) shown.push({ source: node, target: nodeInside(node) });
-  for (const { target } of spec.mounts ?? []) refuseReserved(target);
+  for (const mount of spec.mounts ?? []) assertMountable(mount);
   const mounts = [...shown, ...(spec.mounts ?? [])].map(({ source, target, writable }) => {
     const file = !lstatSync(source).isDirectory();
     mkdirSync(file ? join(root, target, "..") : join(root, target), { recursive: true });
@@ -72,10 +71,4 @@ export function writeBundle(
     linux: { namespaces: ["pid", "network", "ipc", "uts", "mount"].map((type) => ({ type })) },
   };
   writeFileSync(join(folder, "config.json"), JSON.stringify(config));
-}
-
-function refuseReserved(target: string): void {
-  const taken = RESERVED.some((path) => target === path || target.startsWith(`${path}/`)) || target === "/workspace";
-  if (target.startsWith("/") && target !== "/" && normalize(target) === target && !taken) return;
-  throw new ToolsError("TOOLS_INVALID", `Nothing can be mounted at ${target}: choose a folder of its own.`);
 }

@@ -9,6 +9,7 @@ import { ToolsError } from "../errors.ts";
 import { GuestSandbox } from "../guest/guest-sandbox.ts";
 import { GUEST_COMMAND } from "../guest/launch.ts";
 import { findNode, findPython } from "../internal/interpreters.ts";
+import { parseSandboxSpec } from "../parse-sandbox-spec.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { ProbeReport, SandboxBackend } from "../sandbox-backend.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
@@ -45,7 +46,8 @@ export class ProcessBackend implements SandboxBackend {
     return this.#report;
   }
 
-  async create(context: CallContext, spec: SandboxSpec = {}): Promise<Sandbox> {
+  async create(context: CallContext, given: SandboxSpec = {}): Promise<Sandbox> {
+    const spec = parseSandboxSpec(given);
     const report = await this.probe();
     if (!report.ok) throw new ToolsError("TOOLS_ISOLATION_UNAVAILABLE", `process: ${report.reason} ${report.remedy}`);
     const { capabilities } = report;

@@ -2,6 +2,7 @@ import type { Capabilities } from "../capabilities.ts";
 import { type CallContext, type Clock, type IdSource, systemClock, systemIds } from "../dialect.ts";
 import { ToolsError } from "../errors.ts";
 import type { IsolationGrade } from "../grades.ts";
+import { parseSandboxSpec } from "../parse-sandbox-spec.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { ProbeReport, SandboxBackend } from "../sandbox-backend.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
@@ -75,7 +76,8 @@ export class WasmBackend implements SandboxBackend {
     return this.#probed;
   }
 
-  async create(context: CallContext, spec: SandboxSpec = {}): Promise<Sandbox> {
+  async create(context: CallContext, given: SandboxSpec = {}): Promise<Sandbox> {
+    const spec = parseSandboxSpec(given);
     refuse(spec);
     const report = await this.probe();
     if (!report.ok) throw new ToolsError("TOOLS_ISOLATION_UNAVAILABLE", `${report.reason} ${report.remedy}`);
