@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { Embedder } from "./embedder.ts";
 import { InMemoryMemoryStore } from "./in-memory/index.ts";
 import { Memory } from "./memory.ts";
+import type { Range, Scope } from "./memory-store.ts";
 import { SqliteMemoryStore } from "./sqlite/index.ts";
 
 const acme = { principal: { tenant: "acme" } };
@@ -109,4 +110,24 @@ test("vectors are read once, and again when one has changed; other writes leave 
   for (const text of ["A lake.", "Another car."]) await memory.records.create(acme, "m", { text });
   await memory.reembed(acme, "m");
   expect((await find())[0]).toBe("Another car.");
+});
+
+test("embedding again reads what is new alone, and what was corrected since is embedded anew", async () => {
+  const read: string[] = [];
+  const store = new (class extends InMemoryMemoryStore {
+    override async scan(scope: Scope, range: Range) {
+      const entries = await super.scan(scope, range);
+      read.push(...entries.flatMap(({ key }) => (key.startsWith("record/") ? [key] : [])));
+      return entries;
+    }
+  })();
+  const memory = new Memory({ store, embedder: embedder() });
+  const [first] = await memory.records.createMany(acme, "m", [{ text: "heron" }, { text: "lake" }]);
+  expect(await memory.reembed(acme, "m")).toBe(2);
+  await memory.records.create(acme, "m", { text: "invoice" });
+  read.length = 0;
+  expect(await memory.reembed(acme, "m")).toBe(1);
+  expect(read).toHaveLength(1);
+  await memory.records.update(acme, "m", first?.id ?? "", { text: "a grey heron" });
+  expect(await memory.reembed(acme, "m")).toBe(1);
 });

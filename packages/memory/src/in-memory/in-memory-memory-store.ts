@@ -4,8 +4,9 @@ import type { Batch, Entry, Found, Lookup, MemoryStore, PostingList, Range, Scop
 interface Shelf {
   readonly scope: Scope;
   readonly values: Map<string, string>;
-  /** The keys of `values` in order; `undefined` after a change, until the next scan sorts them again. */
-  sorted: string[] | undefined;
+  /** The keys of `values` in order, but for those in `changed`, which the next scan puts in or takes out. */
+  sorted: string[];
+  changed: string[];
   readonly counters: Map<string, number>;
   readonly postings: Map<string, Map<number, readonly [frequency: number, length: number]>>;
   version: number;
@@ -38,10 +39,10 @@ export class InMemoryMemoryStore implements MemoryStore {
     const shelf = this.#open(scope);
     if (batch.expect?.some(({ key, value }) => shelf.values.get(key) !== value)) return false;
     for (const key of batch.delete ?? []) {
-      if (shelf.values.delete(key)) shelf.sorted = undefined;
+      if (shelf.values.delete(key)) shelf.changed.push(key);
     }
     for (const { key, value } of batch.put ?? []) {
-      if (!shelf.values.has(key)) shelf.sorted = undefined;
+      if (!shelf.values.has(key)) shelf.changed.push(key);
       shelf.values.set(key, value);
     }
     for (const { counter, by } of batch.add ?? []) shelf.counters.set(counter, (shelf.counters.get(counter) ?? 0) + by);
@@ -103,14 +104,27 @@ const empty = ({ tenant, memory }: Scope): Shelf => ({
   scope: { tenant, memory },
   values: new Map(),
   sorted: [],
+  changed: [],
   counters: new Map(),
   postings: new Map(),
   version: 0,
 });
 
+/** More changes than this are sorted in anew. */
+const FEW = 64;
+
 function inOrder(shelf: Shelf): { readonly values: Map<string, string>; readonly sorted: readonly string[] } {
-  shelf.sorted ??= [...shelf.values.keys()].sort();
-  return { values: shelf.values, sorted: shelf.sorted };
+  const { values, sorted, changed } = shelf;
+  if (changed.length > FEW) shelf.sorted = [...values.keys()].sort();
+  else {
+    for (const key of changed) {
+      const at = firstAtLeast(sorted, key);
+      if (sorted[at] === key) sorted.splice(at, 1);
+      if (values.has(key)) sorted.splice(at, 0, key);
+    }
+  }
+  shelf.changed = [];
+  return { values, sorted: shelf.sorted };
 }
 
 function firstAtLeast(sorted: readonly string[], key: string): number {

@@ -12,7 +12,7 @@ const stopWords = new Set(
 
 /** Stems are costly and words repeat. */
 const stems = new Map<string, string>();
-const MOST_STEMS = 10_000;
+const MOST_STEMS = 50_000;
 
 const words = /[\p{L}\p{N}\p{M}]+/gu;
 const ascii = /^[\0-\x7f]*$/;

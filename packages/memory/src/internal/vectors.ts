@@ -13,6 +13,7 @@ import type { RecordRow } from "./record-row.ts";
 const PAGE = 500;
 /** Most scopes whose vectors are kept in memory; the one filled longest ago goes first. */
 const MATRICES = 32;
+const ENDS = 10_000;
 
 export interface VectorsDeps {
   readonly store: MemoryStore;
@@ -33,6 +34,8 @@ export class Vectors {
   readonly #embedder: Embedder;
   readonly #ids: IdSource;
   readonly #matrices = new Map<string, Matrix>();
+  /** Where an `embed` of records ended: those before have vectors for as long as the state stands. */
+  readonly #ends = new Map<string, { readonly state: string; readonly next: string }>();
 
   constructor({ store, embedder, ids }: VectorsDeps) {
     this.#store = store;
@@ -46,16 +49,29 @@ export class Vectors {
 
   /** Embeds what has no vector of this model yet; goes on where an earlier call ended. Returns how many. */
   async embed(scope: Scope, source: Source, signal: AbortSignal | undefined): Promise<number> {
+    const name = nameOf(scope, source);
+    const { from, to } = under(source === "events" ? "event/" : "record/");
+    const began = await this.#state(scope, source);
+    const end = this.#ends.get(name);
+    let next = end?.state === began.state ? end.next : from;
     let count = 0;
-    const prefix = source === "events" ? "event/" : "record/";
-    const { from, to } = under(prefix);
-    for (let next = from; ; ) {
+    let commits = 0;
+    let whole = true;
+    for (;;) {
       const entries = await this.#store.scan(scope, { from: next, to, limit: this.#embedder.maxBatch });
       const last = entries.at(-1);
-      if (last === undefined) return count;
-      count += await this.#page(scope, source, entries, signal);
+      if (last === undefined) break;
+      const made = await this.#page(scope, source, entries, signal);
+      if (made === undefined) whole = false;
+      else if (made > 0) commits += 1;
+      count += made ?? 0;
       next = `${last.key}!`;
     }
+    const now = await this.#state(scope, source);
+    if (whole && source === "records" && now.changes === began.changes + commits) {
+      keep(this.#ends, name, { state: now.state, next }, ENDS);
+    }
+    return count;
   }
 
   /** All texts by nearness to the query, of a source; `undefined` when none has a vector of this model. */
@@ -71,12 +87,13 @@ export class Vectors {
     return new BestFirst(texts, table.scores(asked as Float32Array));
   }
 
+  /** How many were embedded; `undefined` when another writer was faster, and it was none. */
   async #page(
     scope: Scope,
     source: Source,
     entries: readonly Entry[],
     signal: AbortSignal | undefined,
-  ): Promise<number> {
+  ): Promise<number | undefined> {
     const places = entries.map(({ key, value }) => {
       const stored = JSON.parse(value) as EventRow & RecordRow;
       const number = source === "events" ? textNumber(stored.group, stored.position) : stored.ordinal;
@@ -114,7 +131,7 @@ export class Vectors {
       ],
       add: [{ counter: vectorChanges(source), by: 1 }],
     };
-    return (await this.#store.commit(scope, batch)) ? missing.length : 0;
+    return (await this.#store.commit(scope, batch)) ? missing.length : undefined;
   }
 
   async #ask(
@@ -136,12 +153,8 @@ export class Vectors {
   }
 
   async #matrix(scope: Scope, source: Source): Promise<Matrix> {
-    const name = JSON.stringify([scope.tenant, scope.memory, source]);
-    const { values, counters } = await this.#store.read(scope, {
-      keys: [keys.generation(source)],
-      counters: [vectorChanges(source)],
-    });
-    const state = JSON.stringify([values, counters]);
+    const name = nameOf(scope, source);
+    const { state } = await this.#state(scope, source);
     const kept = this.#matrices.get(name);
     if (kept?.state === state) return kept;
     const { dimensions, id } = this.#embedder;
@@ -162,12 +175,27 @@ export class Vectors {
       next = `${last.key}!`;
     }
     const matrix = { state, texts, table: new VectorTable(vectors, dimensions) };
-    this.#matrices.delete(name);
-    this.#matrices.set(name, matrix);
-    const [oldest] = this.#matrices.keys();
-    if (this.#matrices.size > MATRICES && oldest !== undefined) this.#matrices.delete(oldest);
+    keep(this.#matrices, name, matrix, MATRICES);
     return matrix;
   }
+
+  /** Which set of vectors a scope holds, and how often it changed. */
+  async #state(scope: Scope, source: Source): Promise<{ readonly state: string; readonly changes: number }> {
+    const { values, counters } = await this.#store.read(scope, {
+      keys: [keys.generation(source)],
+      counters: [vectorChanges(source)],
+    });
+    return { state: JSON.stringify([values, counters]), changes: counters[0] ?? 0 };
+  }
+}
+
+const nameOf = ({ tenant, memory }: Scope, source: Source): string => JSON.stringify([tenant, memory, source]);
+
+function keep<T>(all: Map<string, T>, name: string, each: T, most: number): void {
+  all.delete(name);
+  all.set(name, each);
+  const [oldest] = all.keys();
+  if (all.size > most && oldest !== undefined) all.delete(oldest);
 }
 
 const stored = (model: string, vector: Float32Array): string =>

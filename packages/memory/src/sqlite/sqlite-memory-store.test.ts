@@ -42,6 +42,32 @@ test("a file of schema version 1 opens, is found in, and goes on", async () => {
   expect(await search("heron")).toHaveLength(2);
 });
 
+test("what another connection to the file writes, deletes and drops is read at once", async () => {
+  const path = fresh();
+  const [writer, reader] = [1, 2].map(() => new SqliteMemoryStore({ database: new Database(path) }));
+  const scope = { tenant: "acme", memory: "m" };
+  const documents = async () =>
+    (await reader?.read(scope, { terms: ["t"] }))?.postings[0]?.filter((_, at) => at % 3 === 0);
+  const posting = (document: number) => ({ term: "t", document, frequency: 1, length: 1 });
+  for (let document = 0; document < 150; document++) {
+    await writer?.commit(scope, { post: [posting(document)] });
+    if (document % 10 === 0) expect(await documents()).toHaveLength(document + 1);
+  }
+  await writer?.commit(scope, { unpost: [{ term: "t", document: 70 }] });
+  expect(await documents()).not.toContain(70);
+  await writer?.drop(scope);
+  expect(await documents()).toEqual([]);
+});
+
+test("a store that is to outlive a power cut says so to SQLite", () => {
+  const levels = (["normal", "full"] as const).map((durability) => {
+    const database = new Database(fresh());
+    new SqliteMemoryStore({ database, durability });
+    return database.pragma("synchronous", { simple: true });
+  });
+  expect(levels).toEqual([1, 2]);
+});
+
 test("a newer file is refused and left as it was, a damaged one is refused, with what to do", () => {
   const newerPath = fresh();
   const newer = new Database(newerPath);
@@ -135,9 +161,7 @@ hostile("a crash between an event and its index", {
     const path = fresh();
     const database = new Database(path);
     const memory = new Memory({ store: new SqliteMemoryStore({ database }) });
-    database.exec(
-      "CREATE TRIGGER crash BEFORE INSERT ON memory_postings WHEN NEW.term = 'e:two' BEGIN SELECT raise(ABORT, 'crash'); END",
-    );
+    database.exec("CREATE TRIGGER crash BEFORE INSERT ON memory_waiting BEGIN SELECT raise(ABORT, 'crash'); END");
     await expect(memory.events.append(context, "m", said("one two three"))).rejects.toMatchObject({
       code: "MEMORY_BACKEND_FAILED",
     });

@@ -1,13 +1,23 @@
 import { MemoryError } from "../errors.ts";
-import { migrate, NewerSchemaError, type SqliteDatabase, type SqliteStatement } from "../internal/sqlite.ts";
-import type { Batch, Entry, Found, Lookup, MemoryStore, PostingList, Range, Scope } from "../memory-store.ts";
-import { PostingCache } from "./posting-cache.ts";
+import { migrate, NewerSchemaError, type SqliteDatabase } from "../internal/sqlite.ts";
+import type { Batch, Entry, Found, Lookup, MemoryStore, Range, Scope } from "../memory-store.ts";
+import { plucked } from "./plucked.ts";
+import { PostingLists } from "./posting-lists.ts";
 import { schema } from "./schema.ts";
 
 export interface SqliteMemoryStoreDeps {
   /** A better-sqlite3 `Database`. Whoever opened it closes it, after the store. */
   readonly database: SqliteDatabase;
+  /**
+   * `normal`: a commit outlives this process, and a power cut may undo the last ones, whole; `full`: it outlives that
+   * too, for a wait on the disk each time. Default: as the connection is set, which better-sqlite3 opens as `normal`.
+   */
+  readonly durability?: "normal" | "full";
 }
+
+/** Pages of the log after which they are moved to the file: what SQLite sets, and what is set instead of that. */
+const SQLITE_PAGES = 1_000;
+const PAGES = 4_000;
 
 /** Sets WAL and `secure_delete` on the database that it is given, and brings its tables to the newest schema. */
 export class SqliteMemoryStore implements MemoryStore {
@@ -16,17 +26,23 @@ export class SqliteMemoryStore implements MemoryStore {
   readonly #commit: (scope: Scope, batch: Batch) => boolean;
   readonly #read: (scope: Scope, lookup: Lookup) => Found;
   readonly #ids = new Map<string, number>();
-  readonly #postings = new PostingCache();
+  readonly #postings: PostingLists;
   #closed = false;
 
-  constructor({ database }: SqliteMemoryStoreDeps) {
+  constructor({ database, durability }: SqliteMemoryStoreDeps) {
     this.#database = database;
-    this.#statements = guard(() => {
+    const { statements, postings } = guard(() => {
       database.pragma("journal_mode = WAL");
       database.pragma("secure_delete = ON");
+      if (durability !== undefined) database.pragma(`synchronous = ${durability}`);
+      if (database.pragma("wal_autocheckpoint", { simple: true }) === SQLITE_PAGES) {
+        database.pragma(`wal_autocheckpoint = ${PAGES}`);
+      }
       migrate(database, schema);
-      return prepare(database);
+      return { statements: prepare(database), postings: new PostingLists(database) };
     });
+    this.#statements = statements;
+    this.#postings = postings;
     const commit = database.transaction((scope: Scope, batch: Batch) => this.#apply(scope, batch));
     this.#commit = commit.immediate;
     this.#read = database.transaction((scope: Scope, lookup: Lookup) => this.#look(scope, lookup));
@@ -91,25 +107,18 @@ export class SqliteMemoryStore implements MemoryStore {
     for (const key of batch.delete ?? []) statements.delete.run(id, key);
     for (const { key, value } of batch.put ?? []) statements.put.run(id, key, value);
     for (const { counter, by } of batch.add ?? []) statements.add.run(id, counter, by);
-    for (const { term, document } of batch.unpost ?? []) statements.unpost.run(id, term, document);
-    for (const { term, document, frequency, length } of batch.post ?? []) {
-      statements.post.run(id, term, document, frequency, length);
-    }
+    this.#postings.write(id, batch);
     statements.touch.run(id);
     return true;
   }
 
   #look(scope: Scope, { keys = [], counters = [], terms = [] }: Lookup): Found {
-    const { value, counter, postings, version } = this.#statements;
+    const { value, counter } = this.#statements;
     const id = this.#id(scope);
-    const now = id === undefined || terms.length === 0 ? undefined : (version.get(id) as number);
-    const list = (term: string) => flatten(postings.all(id, term) as [number, number, number][]);
     return {
       values: keys.map((key) => value.get(id, key) as string | undefined),
       counters: counters.map((name) => (counter.get(id, name) as number | undefined) ?? 0),
-      postings: terms.map((term) =>
-        id === undefined || now === undefined ? [] : this.#postings.list(id, term, now, () => list(term)),
-      ),
+      postings: id === undefined || terms.length === 0 ? terms.map(() => []) : this.#postings.read(id, terms),
     };
   }
 
@@ -133,19 +142,10 @@ export class SqliteMemoryStore implements MemoryStore {
   }
 }
 
-/** A loop, since `flat` costs more than reading the rows. */
-function flatten(rows: readonly (readonly [number, number, number])[]): PostingList {
-  const list: number[] = [];
-  for (const [document, frequency, length] of rows) list.push(document, frequency, length);
-  return list;
-}
-
 type Statements = ReturnType<typeof prepare>;
 
 function prepare(database: SqliteDatabase) {
-  type Shaped = SqliteStatement & { raw(): SqliteStatement; pluck(): SqliteStatement };
-  const raw = (source: string): SqliteStatement => (database.prepare(source) as Shaped).raw();
-  const pluck = (source: string): SqliteStatement => (database.prepare(source) as Shaped).pluck();
+  const pluck = (source: string) => plucked(database, source);
   const range = "SELECT key, value FROM memory_entries WHERE scope = ? AND key >= ? AND key < ? ORDER BY key";
   return {
     scope: database.prepare("SELECT id, version FROM memory_scopes WHERE tenant = ? AND memory = ?"),
@@ -154,13 +154,9 @@ function prepare(database: SqliteDatabase) {
        AND EXISTS (SELECT 1 FROM memory_entries WHERE scope = id) ORDER BY tenant, memory LIMIT ?`,
     ),
     register: database.prepare("INSERT INTO memory_scopes (tenant, memory) VALUES (?, ?)"),
-    version: pluck("SELECT version FROM memory_scopes WHERE id = ?"),
     touch: database.prepare("UPDATE memory_scopes SET version = version + 1 WHERE id = ?"),
     value: pluck("SELECT value FROM memory_entries WHERE scope = ? AND key = ?"),
     counter: pluck("SELECT value FROM memory_counters WHERE scope = ? AND counter = ?"),
-    postings: raw(
-      "SELECT document, frequency, length FROM memory_postings WHERE scope = ? AND term = ? ORDER BY document",
-    ),
     scan: database.prepare(`${range} LIMIT ?`),
     scanBack: database.prepare(`${range} DESC LIMIT ?`),
     delete: database.prepare("DELETE FROM memory_entries WHERE scope = ? AND key = ?"),
@@ -170,13 +166,12 @@ function prepare(database: SqliteDatabase) {
     add: database.prepare(
       "INSERT INTO memory_counters VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
     ),
-    unpost: database.prepare("DELETE FROM memory_postings WHERE scope = ? AND term = ? AND document = ?"),
-    post: database.prepare("INSERT OR REPLACE INTO memory_postings VALUES (?, ?, ?, ?, ?)"),
     drop: [
       "DELETE FROM memory_entries WHERE scope = ?",
       "DELETE FROM memory_counters WHERE scope = ?",
-      "DELETE FROM memory_postings WHERE scope = ?",
-      "UPDATE memory_scopes SET version = version + 1 WHERE id = ?",
+      "DELETE FROM memory_lists WHERE scope = ?",
+      "DELETE FROM memory_waiting WHERE scope = ?",
+      "UPDATE memory_scopes SET version = version + 1, waiting = 0, sorted = sorted + 1 WHERE id = ?",
     ].map((source) => database.prepare(source)),
   };
 }

@@ -4,8 +4,11 @@ import type { Extractor } from "../extractor.ts";
 import { lengthEmbedder as letters } from "../fixtures/length-embedder.ts";
 import { InMemoryMemoryStore } from "../in-memory/index.ts";
 import type { Batch, Lookup, MemoryStore, Range, Scope } from "../memory-store.ts";
+import type { MemoryRecord } from "../record.ts";
+import type { Reflector } from "../reflector.ts";
 import { RuleExtractor } from "../rule-extractor.ts";
-import { embedderConformance, extractorConformance, memoryStoreConformance } from "./index.ts";
+import { RuleReflector } from "../rule-reflector.ts";
+import { embedderConformance, extractorConformance, memoryStoreConformance, reflectorConformance } from "./index.ts";
 
 /** Names of the laws that a broken store fails. */
 async function failures(createStore: () => MemoryStore): Promise<string[]> {
@@ -131,6 +134,20 @@ const faults: readonly (readonly [fault: string, law: RegExp, store: () => Memor
       })(),
   ],
   [
+    "lists that a later commit begins anew",
+    /spread over commits/,
+    () =>
+      new (class extends InMemoryMemoryStore {
+        #commits = 0;
+        override async commit(scope: Scope, batch: Batch) {
+          this.#commits += 1;
+          const held = (await super.read(scope, { terms: ["rare"] })).postings[0] ?? [];
+          const unpost = this.#commits === 100 && held[0] !== undefined ? [{ term: "rare", document: held[0] }] : [];
+          return super.commit(scope, { ...batch, unpost: [...(batch.unpost ?? []), ...unpost] });
+        }
+      })(),
+  ],
+  [
     "deletions after puts",
     /may be put in the same batch/,
     () =>
@@ -249,3 +266,95 @@ for (const [fault, extractor] of brokenExtractors) {
     expect(ends.some(({ status }) => status === "rejected")).toBe(true);
   });
 }
+
+const home = { subject: "home", evidence: ["evt_1"] };
+const told = [
+  { text: "Ada lives in Rome.", ...home },
+  { text: "Ada lives in Oslo.", ...home },
+  { text: "Herons wait by lakes." },
+  { text: "By lakes herons wait." },
+];
+const reflects = new RuleReflector();
+const brokenReflectors: readonly (readonly [fault: string, law: RegExp, reflector: Reflector])[] = [
+  ["finds nothing", /finds something/, { reflect: async () => [] }],
+  [
+    "gives no reason",
+    /says why/,
+    { reflect: async (shown) => (await reflects.reflect(shown)).map((each) => ({ ...each, reason: " " })) },
+  ],
+  [
+    "names a record that it never saw",
+    /only records that it was shown/,
+    {
+      reflect: async (shown) =>
+        (await reflects.reflect(shown)).map((each) => ({ ...each, close: [...each.close, "rec_x"] })),
+    },
+  ],
+  [
+    "revises a record twice",
+    /one revision at most/,
+    {
+      reflect: async (shown) => {
+        const found = await reflects.reflect(shown);
+        return [...found, ...found];
+      },
+    },
+  ],
+  [
+    "sorts what it is shown in place",
+    /changes nothing/,
+    {
+      reflect: async (shown) => {
+        (shown.records as MemoryRecord[]).reverse();
+        return reflects.reflect(shown);
+      },
+    },
+  ],
+  [
+    "closes a record in favour of itself",
+    /applied as one/,
+    {
+      reflect: async ({ records: [record] }) =>
+        record === undefined ? [] : [{ action: "close", keep: record.id, close: [record.id], reason: "It is old." }],
+    },
+  ],
+  [
+    "always has a lesson more",
+    /nothing more to say/,
+    {
+      reflect: async ({ records }) =>
+        records.slice(-1).map(({ id, namespace, text }) => {
+          const lesson = {
+            from: [id],
+            close: [],
+            namespace,
+            subject: id,
+            text: `Lesson: ${text}`,
+            reason: "One more.",
+          };
+          return { action: "learn" as const, ...lesson };
+        }),
+    },
+  ],
+  [
+    "makes something of nothing",
+    /makes nothing/,
+    {
+      reflect: async ({ namespace }) => {
+        const lesson = { namespace, subject: "herons", text: "Herons wait.", reason: "So it seems." };
+        return [{ action: "learn", from: [], close: [], ...lesson }];
+      },
+    },
+  ],
+];
+for (const [fault, law, reflector] of brokenReflectors) {
+  test(`planted fault: a reflector that ${fault} is caught`, async () => {
+    const failed: string[] = [];
+    const laws: [string, () => Promise<void>][] = [];
+    const createReflector = () => reflector;
+    reflectorConformance({ test: (name, body) => laws.push([name, body]), createReflector, records: told });
+    for (const [name, body] of laws) await body().catch(() => failed.push(name));
+    expect(failed).toEqual(expect.arrayContaining([expect.stringMatching(law)]));
+  });
+}
+reflectorConformance({ test, createReflector: () => reflects, records: told });

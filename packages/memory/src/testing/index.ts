@@ -2,4 +2,5 @@ export { type EmbedderConformanceOptions, embedderConformance } from "./embedder
 export { type ExtractorConformanceOptions, extractorConformance } from "./extractor-conformance.ts";
 export { ManualClock, SequentialIds } from "./manual-clock.ts";
 export { type MemoryStoreConformanceOptions, memoryStoreConformance } from "./memory-store-conformance.ts";
+export { type ReflectorConformanceOptions, reflectorConformance } from "./reflector-conformance.ts";
 export type { TestFunction } from "./suite.ts";

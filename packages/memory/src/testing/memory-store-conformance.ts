@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { MemoryError } from "../errors.ts";
-import type { Entry, MemoryStore, Scope } from "../memory-store.ts";
+import type { Entry, MemoryStore, Posting, Scope } from "../memory-store.ts";
 import type { TestFunction } from "./suite.ts";
 
 export interface MemoryStoreConformanceOptions {
@@ -94,6 +94,29 @@ export function memoryStoreConformance({ test, createStore }: MemoryStoreConform
     });
     const { postings } = await store.read(ada, { terms: ["t", "e", "é"] });
     assert.deepEqual(postings, [[9, 4, 7, 100, 1, 2, large, 1, 2], [], [1, 1, 2]]);
+  });
+
+  law("lists come out the same, however their postings were spread over commits", async (store) => {
+    const lists = new Map(["common", "rare"].map((term) => [term, new Map<number, readonly [number, number]>()]));
+    for (let step = 0; step < 150; step++) {
+      const batch = { post: [] as Posting[], unpost: [] as { term: string; document: number }[] };
+      for (const [term, list] of lists) {
+        for (let count = term === "rare" ? Number(step % 11 === 0) : 1 + (step % 5); count > 0; count--) {
+          const document = (step * 7_919 + count * 104_729) % 997;
+          if (step % 13 === 0 && list.delete(document)) batch.unpost.push({ term, document });
+          else if (step % 13 !== 0) {
+            list.set(document, [count, step + 1]);
+            batch.post.push({ term, document, frequency: count, length: step + 1 });
+          }
+        }
+      }
+      await store.commit(ada, batch);
+    }
+    const { postings } = await store.read(ada, { terms: [...lists.keys()] });
+    const whole = [...lists.values()].map((list) =>
+      [...list].sort(([a], [b]) => a - b).flatMap(([at, of]) => [at, ...of]),
+    );
+    assert.deepEqual(postings, whole);
   });
 
   law("deleted entries are gone from reads and scans, and may be put in the same batch", async (store) => {

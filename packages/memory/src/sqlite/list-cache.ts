@@ -4,23 +4,23 @@ import type { PostingList } from "../memory-store.ts";
 const CAPACITY = 2_000_000;
 
 interface Kept {
-  readonly version: number;
+  readonly sorted: number;
   readonly list: PostingList;
 }
 
-/** Lists that were read, each good for as long as its scope's version stands still. */
-export class PostingCache {
+/** Lists that were read, each good for as long as its scope's lists stand still. */
+export class ListCache {
   readonly #kept = new Map<string, Kept>();
   #size = 0;
 
-  /** `version` must have been read in the same transaction in which `read` reads. */
-  list(scope: number, term: string, version: number, read: () => PostingList): PostingList {
+  /** `sorted` must have been read in the same transaction in which `read` reads. */
+  list(scope: number, term: string, sorted: number, read: () => PostingList): PostingList {
     const name = `${scope} ${term}`;
     const kept = this.#kept.get(name);
-    if (kept?.version === version) return kept.list;
+    if (kept?.sorted === sorted) return kept.list;
     const list = read();
     this.#forget(name, kept);
-    this.#kept.set(name, { version, list });
+    this.#kept.set(name, { sorted, list });
     this.#size += list.length + 1;
     for (const [oldest, each] of this.#kept) {
       if (this.#size <= CAPACITY) break;
