@@ -55,7 +55,7 @@ export class Entrance {
     const facets = { ...known, agent: known.agent ?? agent, address };
     const quiet = limits.quiet("door");
     const limited = quiet ? {} : await limits.take(facets, "door");
-    const slots = quiet ? [] : await this.#occupy(request, facets, stays);
+    const slots = limits.slotted ? await this.#occupy(request, facets, stays) : [];
     const key = request.headers.get("idempotency-key");
     const context: CallContext = key === null ? { principal } : { principal, idempotencyKey: key };
     return { caller, context, facets, limited, slots };

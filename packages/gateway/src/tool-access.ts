@@ -83,6 +83,7 @@ export class ToolAccess {
     if (limits.quiet(stage)) return body();
     const facets = { ...facetsOf(principal), target: target.name, tool };
     await limits.take(facets, stage);
+    if (!limits.slotted) return body();
     const slot = await limits.occupy("concurrency", facets, stage);
     try {
       return await body();
@@ -93,14 +94,19 @@ export class ToolAccess {
 
   async #admit(context: CallContext, target: Target, tool: string, args: Json, validate: boolean): Promise<void> {
     this.#deps.guard.require(context, "tool.call", `${target.name}/${tool}`);
-    await this.#deps.catalog.requirePinned(context, target, tool);
-    await this.#decide(context, target, tool, args);
+    if (this.#deps.catalog.pins(target, tool)) await this.#deps.catalog.requirePinned(context, target, tool);
+    if (this.#deps.permissions !== undefined) await this.#decide(this.#deps.permissions, context, target, tool, args);
     if (validate) await this.#deps.catalog.checkArguments(context, target, tool, args);
   }
 
-  async #decide(context: CallContext, target: Target, tool: string, args: Json): Promise<void> {
-    const { permissions, approvals } = this.#deps;
-    if (permissions === undefined) return;
+  async #decide(
+    permissions: Permissions,
+    context: CallContext,
+    target: Target,
+    tool: string,
+    args: Json,
+  ): Promise<void> {
+    const { approvals } = this.#deps;
     const resource = `${target.name}/${tool}`;
     let decision: PermissionDecision;
     try {

@@ -56,9 +56,12 @@ export class ToolCatalog {
     return tools.filter((_, index) => seen[index]);
   }
 
+  pins(target: Target, name: string): boolean {
+    return Object.hasOwn(this.#pinned, `${target.name}/${name}`);
+  }
+
   /** Throws kind `denied` when the tool is no longer the one that was pinned. */
   async requirePinned(context: CallContext, target: Target, name: string): Promise<void> {
-    if (!Object.hasOwn(this.#pinned, `${target.name}/${name}`)) return;
     const tool = (await target.list(context)).find((each) => each.name === name);
     if (tool !== undefined && this.#asPinned(target, tool)) return;
     throw new GatewayError(
@@ -105,7 +108,6 @@ export class ToolCatalog {
   }
 
   #asPinned(target: Target, tool: ToolDescription): boolean {
-    const resource = `${target.name}/${tool.name}`;
-    return !Object.hasOwn(this.#pinned, resource) || this.#pinned[resource] === toolDigest(tool);
+    return !this.pins(target, tool.name) || this.#pinned[`${target.name}/${tool.name}`] === toolDigest(tool);
   }
 }

@@ -5,7 +5,7 @@ import { inspectJson } from "../internal/inspect-json.ts";
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
   const announced = Number(request.headers.get("content-length") ?? Number.NaN);
   if (announced > maxBytes) throw tooLarge(maxBytes);
-  if (announced <= maxBytes) return new Uint8Array(await request.arrayBuffer());
+  if (announced <= maxBytes) return request.bytes();
   if (request.body === null) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   let received = 0;

@@ -219,8 +219,9 @@ export class OutboundExchange implements Dispatcher.DispatchHandler, OutboundRes
   }
 }
 
-function flat(headers: Headers): Record<string, string> {
-  const result: Record<string, string> = Object.create(null);
+function flat(headers: Headers): Readonly<Record<string, string>> {
+  if (Object.values(headers).every((value) => typeof value === "string")) return headers as Record<string, string>;
+  const result: Record<string, string> = {};
   for (const name in headers) {
     const value = headers[name];
     if (value !== undefined) result[name] = typeof value === "string" ? value : value.join(", ");

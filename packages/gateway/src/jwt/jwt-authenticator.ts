@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { createLocalJWKSet, type JSONWebKeySet, type JWTPayload, jwtVerify } from "jose";
 import { z } from "zod";
 import { type Clock, type Principal, systemClock } from "../dialect.ts";
@@ -35,6 +35,7 @@ interface Known {
 const metadataSchema = z.object({ issuer: z.string(), jwks_uri: z.url() });
 const jwksSchema = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(100) });
 const MAX_TOKENS = 10_000;
+const MAX_CHARS = 16_384;
 const TOLERANCE_S = 60;
 /** Keys are asked for again at most this often, however many tokens name one that is not known. */
 const COOLDOWN_MS = 30_000;
@@ -60,11 +61,12 @@ export class JwtAuthenticator implements InboundAuthenticator {
   async authenticate(request: Request): Promise<Caller | undefined> {
     const header = request.headers.get("authorization");
     if (header === null) return undefined;
-    const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(header)?.[1];
-    if (token === undefined || token.length > 16_384) throw refused();
-    const digest = createHash("sha256").update(token).digest("base64");
+    if (header.length > MAX_CHARS) throw refused();
+    const digest = hash("sha256", header, "base64");
     const known = this.#known.get(digest);
     if (known !== undefined && known.until > this.#clock.now()) return known.caller;
+    const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(header)?.[1];
+    if (token === undefined) throw refused();
     const caller = this.#callerOf(await this.#verified(token, false));
     this.#keep(digest, caller);
     return caller;

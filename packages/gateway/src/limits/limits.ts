@@ -62,6 +62,11 @@ export class Limits {
     return this.#quiet[stage];
   }
 
+  /** Whether places are counted anywhere. */
+  get slotted(): boolean {
+    return this.#slotted;
+  }
+
   /** Whether it matters what agents use. */
   get metered(): boolean {
     return this.#groups.some(({ unit }) => unit === "tokens" || unit === "money");
@@ -74,9 +79,14 @@ export class Limits {
       if (!isQuotas(group) || !at(group, stage)) continue;
       const bucket = bucketOf(group, facets);
       if (bucket === undefined) continue;
-      const { rule, key } = bucket;
-      const decision = await this.#asked(() => this.#decide(group.unit, key, rule.quota));
-      if (decision === undefined) continue;
+      const { rule } = bucket;
+      let decision: RateDecision;
+      try {
+        decision = await this.#decide(group.unit, bucket.key, rule.quota);
+      } catch (error) {
+        this.#notAsked(error);
+        continue;
+      }
       if (!decision.allowed) throw new LimitedError(limitHeaders(rule, decision), rule.name, decision.retryAfterMs);
       if (tightest === undefined || decision.remaining < tightest.decision.remaining) tightest = { rule, decision };
     }
@@ -94,9 +104,9 @@ export class Limits {
       if (bucket === undefined) continue;
       const { rule, key } = bucket;
       try {
-        const slot = await this.#asked(async () => (await this.#slots.acquire(key, rule.max)) ?? "full");
-        if (slot === "full") throw new LimitedError({ "retry-after": "1" }, rule.name, 1000);
-        if (slot !== undefined) held.push(slot);
+        const slot = await this.#slots.acquire(key, rule.max).catch((error: unknown) => this.#notAsked(error) ?? FREE);
+        if (slot === undefined) throw new LimitedError({ "retry-after": "1" }, rule.name, 1000);
+        held.push(slot);
       } catch (error) {
         await release();
         throw error;
@@ -116,23 +126,22 @@ export class Limits {
     }
   }
 
-  async #decide(unit: RuleGroup["unit"], key: string, quota: Quota): Promise<RateDecision> {
-    if (unit === "requests") return this.#limiter.take(key, quota);
+  #decide(unit: RuleGroup["unit"], key: string, quota: Quota): Promise<RateDecision> {
+    return unit === "requests" ? this.#limiter.take(key, quota) : this.#anythingLeft(key, quota);
+  }
+
+  async #anythingLeft(key: string, quota: Quota): Promise<RateDecision> {
     const decision = await this.#limiter.take(key, quota, 0);
     if (decision.remaining >= 1) return decision;
     const oneUnitMs = Math.ceil(quota.windowMs / quota.limit);
     return { ...decision, allowed: false, retryAfterMs: Math.max(decision.retryAfterMs, oneUnitMs) };
   }
 
-  async #asked<T>(body: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await body();
-    } catch (error) {
-      if (this.#onFailure === "open") return undefined;
-      throw new GatewayError("GATEWAY_BACKEND_FAILED", "The limiter cannot be asked, so the call was refused.", {
-        cause: error,
-      });
-    }
+  #notAsked(cause: unknown): undefined {
+    if (this.#onFailure === "open") return;
+    throw new GatewayError("GATEWAY_BACKEND_FAILED", "The limiter cannot be asked, so the call was refused.", {
+      cause,
+    });
   }
 }
 

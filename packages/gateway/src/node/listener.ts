@@ -5,6 +5,9 @@ import type { Gateway } from "../gateway.ts";
 import { problemAnswer, problemOf } from "../http/problem.ts";
 import { ABORT, type NodeRequest, nodeRequest, TAKEN } from "./node-request.ts";
 
+/** Up to here a text, which Node writes together with the headers, costs less than bytes, which it writes apart. */
+const SMALL = 4096;
+
 /** How long the rest of a body that nobody wanted is taken in, so that its sender gets to read the answer. */
 const REST_MS = 500;
 
@@ -53,7 +56,8 @@ function write(
   if (body !== null) headers["content-length"] = String(Buffer.byteLength(body));
   outgoing.writeHead(status, headers);
   if (body === null) outgoing.end();
-  else outgoing.end(body);
+  else if (typeof body === "string" || body.byteLength > SMALL) outgoing.end(body);
+  else outgoing.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1"), "latin1");
 }
 
 function discard(incoming: IncomingMessage, outgoing: ServerResponse): void {

@@ -95,7 +95,9 @@ class NodeHeaders {
   }
 
   get(name: string): string | null {
-    const value = this.#real === undefined ? this.#incoming.headers[name.toLowerCase()] : undefined;
+    if (this.#real !== undefined) return this.#real.get(name);
+    const value = this.#incoming.headers[name.toLowerCase()];
+    if (value === undefined) return null;
     return typeof value === "string" ? value : this.real.get(name);
   }
 
