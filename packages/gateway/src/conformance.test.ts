@@ -2,8 +2,18 @@ import { Container } from "inversify";
 import { expect, test } from "vitest";
 import { failing } from "./fixtures/failing.ts";
 import { bearerInjector, bearers, redactorOf } from "./fixtures/parts.ts";
-import { type CredentialInjector, GatewayError } from "./index.ts";
-import { GATEWAY, GATEWAY_TOOLS, gatewayModule, INBOUND_AUTHENTICATOR } from "./inversify/index.ts";
+import { type CredentialInjector, GatewayError, InMemoryApprovalStore, InMemoryRateLimiter } from "./index.ts";
+import {
+  APPROVAL_STORE,
+  GATEWAY,
+  GATEWAY_TOOLS,
+  gatewayModule,
+  INBOUND_AUTHENTICATOR,
+  PERMISSIONS,
+  PRICING,
+  RATE_LIMITER,
+  SLOT_LIMITER,
+} from "./inversify/index.ts";
 import {
   agentSessionsConformance,
   credentialInjectorConformance,
@@ -104,4 +114,48 @@ test("the module makes one gateway with its tools, refuses to be loaded twice, a
   await expect(async () => container.load(gatewayModule())).rejects.toThrow(/already bound/);
   await container.unloadAsync(module);
   expect(closed).toBe(true);
+});
+
+test("the module takes the ports that are bound: both limiters, prices, and where calls wait", async () => {
+  const container = new Container();
+  const used = new Set<string>();
+  const approvals = new InMemoryApprovalStore();
+  const limiter = new InMemoryRateLimiter();
+  container.bind(INBOUND_AUTHENTICATOR).toConstantValue((await authentication()).authenticator);
+  container.bind(PERMISSIONS).toConstantValue({ decide: async () => ({ effect: "ask", reason: "all are" }) });
+  container.bind(APPROVAL_STORE).toConstantValue(approvals);
+  container.bind(PRICING).toDynamicValue(() => {
+    used.add("prices");
+    return { price: () => ({ micros: 1, currency: "USD" }) };
+  });
+  container.bind(RATE_LIMITER).toConstantValue({
+    take: (...args) => {
+      used.add("rates");
+      return limiter.take(...args);
+    },
+    charge: async () => void used.add("charges"),
+  });
+  container.bind(SLOT_LIMITER).toConstantValue({
+    acquire: async () => {
+      used.add("slots");
+      return { release: async () => {} };
+    },
+  });
+  await container.load(
+    gatewayModule({
+      targets: [{ name: "t", list: async () => [], call: async () => ({ content: [] }) }],
+      limits: {
+        rules: [
+          { name: "calls", per: ["tenant"], quota: { limit: 10, windowMs: 1000 } },
+          { name: "at-once", unit: "concurrency", per: ["tenant"], max: 1 },
+        ],
+      },
+    }),
+  );
+  const gateway = await container.getAsync(GATEWAY);
+  const call = gateway.tools.call({ principal }, "pay", {});
+  await expect(call).rejects.toMatchObject({ code: "GATEWAY_APPROVAL_NEEDED" });
+  expect([...used].sort()).toEqual(["prices", "rates", "slots"]);
+  expect((await approvals.open("acme", { now: 0 })).items).toHaveLength(1);
+  await gateway.close();
 });

@@ -1,6 +1,7 @@
 import type { CallContext, Json } from "./dialect.ts";
 import { GatewayError } from "./errors.ts";
-import { ToolSearch } from "./tool-search.ts";
+import { FusedToolSearch } from "./fused-tool-search.ts";
+import type { ToolEmbedder } from "./tool-embedder.ts";
 import type { ToolDescription, ToolResult, ToolSource } from "./tool-source.ts";
 
 const SEARCH: ToolDescription = {
@@ -23,13 +24,13 @@ const MAX_INDEXES = 16;
  * Offers one tool, `search_tools`, in place of a long list; every tool of the source can still be called by its name.
  * What a caller may not see, search does not find, because the source does not list it.
  */
-export function searchedTools(source: ToolSource): ToolSource {
-  const indexes: { readonly tools: readonly ToolDescription[]; readonly search: ToolSearch }[] = [];
+export function searchedTools(source: ToolSource, { embedder }: { readonly embedder?: ToolEmbedder } = {}): ToolSource {
+  const indexes: { readonly tools: readonly ToolDescription[]; readonly search: FusedToolSearch }[] = [];
 
-  function indexOf(tools: readonly ToolDescription[]): ToolSearch {
+  function indexOf(tools: readonly ToolDescription[]): FusedToolSearch {
     const known = indexes.find((each) => same(each.tools, tools));
     if (known !== undefined) return known.search;
-    const search = new ToolSearch(tools);
+    const search = new FusedToolSearch(tools, embedder);
     indexes.unshift({ tools, search });
     indexes.length = Math.min(indexes.length, MAX_INDEXES);
     return search;
@@ -44,7 +45,9 @@ export function searchedTools(source: ToolSource): ToolSource {
         throw new GatewayError("GATEWAY_INVALID", "`query` must be a string and `limit` a number from 1 to 50.");
       }
       const tools = await source.list(context);
-      const found = indexOf(tools).search(query, limit) as unknown as Json;
+      const { signal } = context;
+      const options = signal === undefined ? {} : { signal };
+      const found = (await indexOf(tools).search(query, limit, options)) as unknown as Json;
       return { content: [{ type: "text", text: JSON.stringify(found) }], structuredContent: { tools: found } };
     },
   };

@@ -6,6 +6,8 @@ import { describeWith, parts } from "../../../test/support/system-part.ts";
 import { failing } from "./fixtures/failing.ts";
 import {
   ApiKeys,
+  Approvals,
+  type CallRecord,
   type GatewayStore,
   InMemoryApprovalStore,
   InMemoryGatewayStore,
@@ -14,7 +16,7 @@ import {
   type Quota,
 } from "./index.ts";
 import { Limits } from "./limits/limits.ts";
-import { RedisGatewayStore, RedisRateLimiter, RedisSlotLimiter } from "./redis/index.ts";
+import { RedisApprovalStore, RedisGatewayStore, RedisRateLimiter, RedisSlotLimiter } from "./redis/index.ts";
 import { SqliteApprovalStore, SqliteGatewayStore } from "./sqlite/index.ts";
 import {
   approvalStoreConformance,
@@ -45,11 +47,26 @@ describeWith([parts.redis], "on Redis", () => {
     await server.stop();
   });
   gatewayStoreConformance({ test, createStore: () => new RedisGatewayStore({ client, prefix: `s${count++}:` }) });
+  approvalStoreConformance({ test, createStore: () => new RedisApprovalStore({ client, prefix: `a${count++}:` }) });
   rateLimiterConformance({ test, createLimiter: () => new RedisRateLimiter({ client, prefix: `l${count++}:` }) });
 
   slotLimiterConformance({
     test,
     createLimiter: () => new RedisSlotLimiter({ client, prefix: `t${count++}:`, clock: new ManualClock() }),
+  });
+
+  test("a call that one gateway holds is answered at another and runs at either, once", async () => {
+    const prefix = `a${count++}:`;
+    const [here, there] = ["here", "there"].map(
+      () => new Approvals({ store: new RedisApprovalStore({ client, prefix }) }),
+    );
+    const context = { principal: { tenant: "acme", user: "ann" } };
+    const call = (at: Approvals | undefined) => at?.require(context, "bank/refund", { cents: 5 }, "money moves");
+    await expect(call(here)).rejects.toMatchObject({ code: "GATEWAY_APPROVAL_NEEDED" });
+    const id = (await there?.open(context))?.items[0]?.id ?? "";
+    await there?.answer(context, id, { allow: true });
+    const runs = await Promise.allSettled([call(here), call(there)]);
+    expect(runs.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   });
 
   test("a slot is kept while its process lives, and lapses when it does not", async () => {
@@ -99,6 +116,13 @@ test("the suites catch planted faults", async () => {
   };
   expect(await failing((each) => gatewayStoreConformance({ test: each, createStore: careless }))).toEqual([
     "GatewayStore: only the tenant of a key deletes it, and deleting twice is no error",
+  ]);
+  const forgetful = (): GatewayStore =>
+    Object.assign(new InMemoryGatewayStore(), { claimCall: async (record: CallRecord) => record });
+  expect(await failing((each) => gatewayStoreConformance({ test: each, createStore: forgetful }))).toEqual([
+    "GatewayStore: of many claims of one call at one time one is kept; another tenant's is another call",
+    "GatewayStore: a result is given to who claims later, until it expires",
+    "GatewayStore: only its own claim settles or releases a call",
   ]);
   const shared = () => {
     const limiter = new InMemoryRateLimiter();

@@ -9,6 +9,7 @@ import type { Limits } from "./limits/limits.ts";
 import type { PermissionDecision, Permissions } from "./permissions.ts";
 import type { ScopeGuard } from "./scope-guard.ts";
 import type { Target } from "./target.ts";
+import type { TargetHealths } from "./target-health.ts";
 import type { ToolCatalog } from "./tool-catalog.ts";
 import type { ToolInterceptor } from "./tool-interceptor.ts";
 import type { ToolResult } from "./tool-source.ts";
@@ -20,6 +21,7 @@ export interface ToolAccessDeps {
   readonly limits: Limits;
   readonly catalog: ToolCatalog;
   readonly leases: Leases<Target>;
+  readonly healths: TargetHealths;
   readonly interceptors: readonly ToolInterceptor[];
   /** `undefined`: only where the gateway answers for itself. */
   readonly validateArguments?: boolean | undefined;
@@ -43,7 +45,7 @@ export class ToolAccess {
         if (interceptor.request !== undefined) given = await interceptor.request(context, call);
       }
       await this.#admit(context, target, tool, given, validateArguments);
-      let result = await target.call(context, tool, given);
+      let result = await this.#deps.healths.watch(target, () => target.call(context, tool, given));
       for (const interceptor of interceptors.toReversed()) {
         const call = { target: target.name, tool, arguments: given };
         if (interceptor.response !== undefined) result = await interceptor.response(context, call, result);
@@ -64,7 +66,7 @@ export class ToolAccess {
     const { validateArguments = false, maxOutputBytes } = this.#deps;
     return this.#spanned(context, target, tool, async () => {
       await this.#admit(context, target, tool, args, validateArguments);
-      const answer = await send();
+      const answer = await this.#deps.healths.watch(target, send);
       return maxOutputBytes === undefined || answer.body === null ? answer : this.#capped(target, answer);
     });
   }

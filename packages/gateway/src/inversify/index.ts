@@ -1,6 +1,7 @@
 export { type GatewayModuleOptions, gatewayModule } from "./modules.ts";
 export {
   AGENT_SESSIONS,
+  APPROVAL_STORE,
   CLOCK,
   CREDENTIAL_INJECTOR,
   GATEWAY,
@@ -10,4 +11,5 @@ export {
   PERMISSIONS,
   PRICING,
   RATE_LIMITER,
+  SLOT_LIMITER,
 } from "./tokens.ts";

@@ -1,11 +1,13 @@
 import type { ServiceIdentifier } from "inversify";
 import type { AgentSessions } from "../agent-sessions.ts";
+import type { ApprovalStore } from "../approval-store.ts";
 import type { CredentialInjector } from "../credential-injector.ts";
 import type { Gateway } from "../gateway.ts";
 import type { InboundAuthenticator } from "../inbound-authenticator.ts";
 import type { Permissions } from "../permissions.ts";
 import type { Pricing } from "../pricing.ts";
 import type { RateLimiter } from "../rate-limiter.ts";
+import type { SlotLimiter } from "../slot-limiter.ts";
 import type { ToolSource } from "../tool-source.ts";
 import { token } from "./binding.ts";
 
@@ -22,3 +24,6 @@ export const AGENT_SESSIONS: ServiceIdentifier<AgentSessions> = token("@ashlar/g
 export const PERMISSIONS: ServiceIdentifier<Permissions> = token("@ashlar/gateway:Permissions");
 export const PRICING: ServiceIdentifier<Pricing> = token("@ashlar/gateway:Pricing");
 export const RATE_LIMITER: ServiceIdentifier<RateLimiter> = token("@ashlar/gateway:RateLimiter");
+export const SLOT_LIMITER: ServiceIdentifier<SlotLimiter> = token("@ashlar/gateway:SlotLimiter");
+/** Where calls wait that permissions answer with `ask`. */
+export const APPROVAL_STORE: ServiceIdentifier<ApprovalStore> = token("@ashlar/gateway:ApprovalStore");

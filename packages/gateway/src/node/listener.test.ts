@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { nodeListener } from "./listener.ts";
+import { nodeRequest } from "./node-request.ts";
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -108,4 +109,16 @@ test("an answer before the body was read reaches its sender, and the connection 
   const text = await said(url, `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 200000\r\n\r\n${"x".repeat(100_000)}`);
   expect(text).toMatch(/^HTTP\/1.1 413 /);
   expect(text.toLowerCase()).toContain("connection: close");
+});
+
+test("a header is looked up where Node has it, also one that is not there: no Headers are made for it", () => {
+  const incoming = {
+    headers: { accept: "a" },
+    get rawHeaders(): never {
+      throw new Error("Headers were made.");
+    },
+  };
+  const { headers } = nodeRequest(incoming as unknown as IncomingMessage);
+  expect([headers.get("Accept"), headers.get("origin"), headers.has("origin")]).toEqual(["a", null, false]);
+  expect(() => [...headers]).toThrow("Headers were made.");
 });

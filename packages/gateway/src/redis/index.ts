@@ -1,3 +1,4 @@
+export { RedisApprovalStore } from "./redis-approval-store.ts";
 export type { RedisClient } from "./redis-client.ts";
 export { RedisGatewayStore } from "./redis-gateway-store.ts";
 export { RedisRateLimiter } from "./redis-rate-limiter.ts";

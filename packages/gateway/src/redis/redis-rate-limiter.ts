@@ -1,5 +1,5 @@
-import { GatewayError } from "../errors.ts";
 import type { Quota, RateDecision, RateLimiter } from "../rate-limiter.ts";
+import { guarded } from "./guarded.ts";
 import type { RedisClient } from "./redis-client.ts";
 
 /**
@@ -60,18 +60,8 @@ export class RedisRateLimiter implements RateLimiter {
     how: "asked" | "forced",
   ): Promise<[number, number, number, number]> {
     const interval = (windowMs * 1000) / limit;
-    try {
-      return (await this.#client.eval(
-        SCRIPT,
-        1,
-        this.#prefix + key,
-        interval,
-        interval * burst + ROUNDING_MICROSECONDS,
-        cost,
-        how,
-      )) as [number, number, number, number];
-    } catch (cause) {
-      throw new GatewayError("GATEWAY_BACKEND_FAILED", "Redis did not answer the limiter.", { cause });
-    }
+    const args = [interval, interval * burst + ROUNDING_MICROSECONDS, cost, how];
+    const step = this.#client.eval(SCRIPT, 1, this.#prefix + key, ...args);
+    return (await guarded(step, "limiter")) as [number, number, number, number];
   }
 }

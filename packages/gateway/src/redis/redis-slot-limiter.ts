@@ -1,6 +1,6 @@
 import { type Clock, type IdSource, systemClock, systemIds } from "../dialect.ts";
-import { GatewayError } from "../errors.ts";
 import type { Slot, SlotLimiter } from "../slot-limiter.ts";
+import { guarded } from "./guarded.ts";
 import type { RedisClient } from "./redis-client.ts";
 
 /** One member per slot, scored by when it lapses on the server's own clock. Taking and renewing are the same step. */
@@ -54,7 +54,7 @@ export class RedisSlotLimiter implements SlotLimiter {
       release: async () => {
         if (over.signal.aborted) return;
         over.abort();
-        await guarded(this.#client.eval(RELEASE, 1, this.#prefix + key, id));
+        await guarded(this.#client.eval(RELEASE, 1, this.#prefix + key, id), "limiter");
       },
     };
   }
@@ -67,14 +67,7 @@ export class RedisSlotLimiter implements SlotLimiter {
   }
 
   async #hold(key: string, id: string, max: number): Promise<boolean> {
-    return (await guarded(this.#client.eval(HOLD, 1, this.#prefix + key, id, max, this.#lapseMs))) === 1;
-  }
-}
-
-async function guarded<T>(command: Promise<T>): Promise<T> {
-  try {
-    return await command;
-  } catch (cause) {
-    throw new GatewayError("GATEWAY_BACKEND_FAILED", "Redis did not answer the limiter.", { cause });
+    const held = this.#client.eval(HOLD, 1, this.#prefix + key, id, max, this.#lapseMs);
+    return (await guarded(held, "limiter")) === 1;
   }
 }

@@ -18,7 +18,9 @@ import type { ToolDescription, ToolResult } from "../tool-source.ts";
 import type { OutboundResponse } from "../transport.ts";
 import { authorisedSender, type Send } from "./authorised-sender.ts";
 import { challengedSender } from "./challenged-sender.ts";
+import { KeptLists } from "./kept-lists.ts";
 import { refusal, rpcAnswer } from "./mcp-answer.ts";
+import { RepeatedArguments } from "./repeated-arguments.ts";
 
 export interface McpTargetOptions {
   readonly name: string;
@@ -53,39 +55,41 @@ class McpTarget implements Target {
   readonly #send: Send;
   /** By principal: a server may bind a session to the credential that opened it. */
   readonly #sessions = new Map<string, Promise<Session>>();
-  /** Of tools that were listed: which arguments the stateless revision wants repeated in headers. */
-  readonly #repeated = new Map<string, ReadonlyMap<string, string>>();
+  readonly #repeated = new RepeatedArguments();
+  readonly #lists: KeptLists;
   #nextId = 1;
 
-  constructor(options: McpTargetOptions, { transport, injector }: TargetParts) {
+  constructor(options: McpTargetOptions, { transport, injector, clock }: TargetParts) {
     this.name = options.name;
     this.#options = options;
+    this.#lists = new KeptLists(clock);
     const send = authorisedSender({ name: options.name, transport, injector, auth: options.auth });
     this.#send = options.oauth === undefined ? send : challengedSender(send, options.oauth);
   }
 
   async list(context: CallContext): Promise<readonly ToolDescription[]> {
-    const tools: ToolDescription[] = [];
-    let cursor: Json | undefined;
-    for (let page = 0; page < MAX_PAGES; page++) {
-      const result = await this.#request(context, "tools/list", cursor === undefined ? {} : { cursor });
-      tools.push(...((result.tools ?? []) as unknown as ToolDescription[]));
-      cursor = result.nextCursor;
-      if (cursor === undefined || cursor === null) {
-        return this.#usable(tools, (await this.#session(context, sessionKey(context))).version);
-      }
-    }
-    throw new GatewayError("GATEWAY_TARGET_FAILED", `Target ${this.name} has more than ${MAX_PAGES} pages of tools.`);
+    return this.#lists.of(context) ?? (await this.#listed(context));
   }
 
-  /** The stateless revision repeats arguments in headers: a tool that asks for headers that cannot be is left out. */
-  #usable(tools: readonly ToolDescription[], version: string): readonly ToolDescription[] {
-    if (version !== MODERN_VERSION) return tools;
-    return tools.filter(({ name, inputSchema }) => {
-      const repeated = repeatedArguments(inputSchema);
-      if (repeated !== undefined) this.#repeated.set(name, repeated);
-      return repeated !== undefined;
-    });
+  async #listed(context: CallContext): Promise<readonly ToolDescription[]> {
+    const pages: { readonly [key: string]: Json }[] = [];
+    let cursor: Json | undefined;
+    do {
+      if (pages.length === MAX_PAGES) {
+        throw new GatewayError(
+          "GATEWAY_TARGET_FAILED",
+          `Target ${this.name} has more than ${MAX_PAGES} pages of tools.`,
+        );
+      }
+      const page = await this.#request(context, "tools/list", cursor === undefined ? {} : { cursor });
+      pages.push(page);
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined);
+    const all = pages.flatMap(({ tools }) => (tools ?? []) as unknown as readonly ToolDescription[]);
+    const { version } = await this.#session(context, sessionKey(context));
+    const tools = version === MODERN_VERSION ? this.#repeated.usable(all) : all;
+    this.#lists.keep(context, tools, pages);
+    return tools;
   }
 
   async call(context: CallContext, name: string, args: Json): Promise<ToolResult> {
@@ -233,7 +237,7 @@ class McpTarget implements Target {
     if (modern) {
       headers["mcp-method"] = message.method ?? "";
       if (typeof message.params?.name === "string") headers["mcp-name"] = encodeHeaderValue(message.params.name);
-      if (message.method === "tools/call") Object.assign(headers, this.#argumentHeaders(message.params));
+      if (message.method === "tools/call") Object.assign(headers, this.#repeated.headers(message.params));
       sent = { ...message, params: withEnvelope(message.params) };
     }
     return this.#send(
@@ -241,17 +245,6 @@ class McpTarget implements Target {
       { method: "POST", url: this.#options.url, headers, body: Buffer.from(JSON.stringify(sent)) },
       this.#sendOptions(context),
     );
-  }
-
-  #argumentHeaders({ name, arguments: args }: NonNullable<RpcMessage["params"]> = {}): Record<string, string> {
-    const headers: Record<string, string> = {};
-    const given = Object(args) as { readonly [key: string]: Json };
-    for (const [argument, header] of this.#repeated.get(String(name)) ?? []) {
-      const value = Object.hasOwn(given, argument) ? given[argument] : undefined;
-      if (value === undefined || value === null || typeof value === "object") continue;
-      headers[`mcp-param-${header.toLowerCase()}`] = encodeHeaderValue(String(value));
-    }
-    return headers;
   }
 
   #sendOptions({ signal }: CallContext): { signal?: AbortSignal; timeoutMs?: number } {
@@ -281,25 +274,6 @@ function withEnvelope(params: RpcMessage["params"] = {}): { readonly [key: strin
     },
   };
 }
-
-/** Argument by header, as `x-mcp-header` of the schema's properties names them; `undefined` where one cannot be. */
-function repeatedArguments(schema: Json): ReadonlyMap<string, string> | undefined {
-  const { properties } = Object(schema) as { readonly properties?: Json };
-  const found = new Map<string, string>();
-  const taken = new Set<string>();
-  for (const [argument, property] of Object.entries(Object(properties) as object)) {
-    const { "x-mcp-header": header, type } = Object(property) as Record<string, unknown>;
-    if (header === undefined) continue;
-    if (typeof header !== "string" || !TOKEN.test(header) || taken.has(header.toLowerCase())) return undefined;
-    if (type !== "string" && type !== "integer" && type !== "boolean") return undefined;
-    taken.add(header.toLowerCase());
-    found.set(argument, header);
-  }
-  return found;
-}
-
-/** RFC 9110: what a header's name is made of. */
-const TOKEN = /^[!#$%&'*+.^_`|~\w-]{1,64}$/;
 
 function passedBack({ headers }: OutboundResponse): Record<string, string> {
   const result: Record<string, string> = {};
