@@ -3,7 +3,10 @@ import type { NetworkPolicy } from "./network-policy.ts";
 
 /** The way out of one sandbox: a proxy that is reached over a Unix socket, since there is no network inside. */
 export interface EgressLink {
-  /** Absolute path on the host of a Unix socket that speaks HTTP proxying (CONNECT and absolute-form requests). */
+  /**
+   * Absolute path on the host of a Unix socket that speaks HTTP proxying (CONNECT and absolute-form requests). It is
+   * alone in its folder, which is what is shown inside: a proxy that starts anew listens under the same name.
+   */
   readonly socketPath: string;
   /** Variables for programs inside, where the socket is forwarded to `127.0.0.1:port` (`HTTPS_PROXY`, …). */
   environment(port: number): Readonly<Record<string, string>>;

@@ -9,13 +9,13 @@ import { ToolsError } from "../errors.ts";
 import { GuestSandbox } from "../guest/guest-sandbox.ts";
 import { GUEST_COMMAND, type Launch } from "../guest/launch.ts";
 import { proveGuest } from "../guest/prove.ts";
+import { guestEgress, offeredNetworks, openWayOut, shownFor } from "../guest/way-out.ts";
 import { findNode, findPython, nodeInside, PATH_INSIDE, type Python } from "../internal/interpreters.ts";
 import { parseSandboxSpec } from "../parse-sandbox-spec.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { ProbeReport, SandboxBackend } from "../sandbox-backend.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
 import type { Workspaces } from "../workspaces.ts";
-import { certificateVariables, writeBundle } from "./certificates.ts";
 import { type CgroupKeeper, cgroupLimits, findCgroups } from "./cgroups.ts";
 import { Launcher, SECCOMP_FD } from "./launcher.ts";
 import { keepNode, makeSkeleton, profile } from "./profile.ts";
@@ -92,24 +92,14 @@ export class BubblewrapBackend implements SandboxBackend {
 
   async #start(context: CallContext, spec: SandboxSpec, capabilities: Capabilities): Promise<GuestSandbox> {
     const id = (this.#deps.ids ?? systemIds).next("sbx");
-    const policy = spec.network ?? { mode: "none" };
-    if (policy.mode !== "none" && this.#deps.egress === undefined) {
-      throw new ToolsError("TOOLS_UNSUPPORTED", "The network needs an egress gateway: give one to the backend.");
-    }
-    const link = policy.mode === "none" ? undefined : await this.#deps.egress?.open(context, { sandbox: id, policy });
+    const link = await openWayOut(this.#deps.egress, context, id, spec);
     try {
       const launch = this.#launch(id, spec, link);
       const sandbox = await GuestSandbox.start({
         ...{ id, context, spec, capabilities, launch, node: this.#node, workspaces: this.#deps.workspaces },
         clock: this.#deps.clock ?? systemClock,
         compiled: this.#compiled,
-        egress:
-          link === undefined
-            ? undefined
-            : {
-                ...{ link, socketInside: "/run/egress.sock" },
-                variables: link.certificates === undefined ? {} : certificateVariables,
-              },
+        egress: guestEgress(link),
       });
       this.#sandboxes.add(sandbox);
       void sandbox.closed.then(() => this.#sandboxes.delete(sandbox));
@@ -126,8 +116,7 @@ export class BubblewrapBackend implements SandboxBackend {
     const bundle = join(this.#skeleton, `${id}.pem`);
     const words = profile({
       ...{ skeleton: this.#skeleton, spec, python: this.#python, node: this.#node },
-      ...{ egressSocket: link?.socketPath },
-      certificates: link?.certificates === undefined ? [] : writeBundle(bundle, link.certificates),
+      shown: shownFor(link, bundle),
       seccompFd: this.#filter === undefined ? undefined : SECCOMP_FD,
     });
     const filter = spec.userNamespaces ? this.#nestingFilter : this.#filter;
@@ -219,7 +208,7 @@ export class BubblewrapBackend implements SandboxBackend {
         userNamespaces: true,
       },
       languages: this.#node === undefined ? ["python"] : ["python", "javascript", "typescript"],
-      network: this.#deps.egress === undefined ? ["none"] : ["none", "allow", "packages", "open"],
+      network: offeredNetworks(this.#deps.egress),
       limits: {
         ...{ memory: kept, processes: kept, disk: "enforced", wallTime: "enforced", output: "enforced" },
         cpus: this.#cgroups === undefined ? "none" : "enforced",

@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Python } from "../internal/interpreters.ts";
 import { assertMountable } from "../internal/mountable.ts";
-import type { SandboxSpec } from "../sandbox-spec.ts";
+import type { SandboxMount, SandboxSpec } from "../sandbox-spec.ts";
 import { ownPrefix, sweep } from "./leftovers.ts";
 
 const UID = 1000;
@@ -77,14 +77,13 @@ export interface ProfileOptions {
   /** Where Node is inside. */
   readonly node: string | undefined;
   readonly seccompFd: number | undefined;
-  readonly egressSocket?: string | undefined;
-  /** Arguments that show certificates inside. */
-  readonly certificates?: readonly string[];
+  /** Beside what the spec mounts. */
+  readonly shown?: readonly SandboxMount[];
 }
 
 /** The arguments of `bwrap` up to the program. */
 export function profile(options: ProfileOptions): readonly string[] {
-  const { skeleton, spec, python, node, seccompFd, egressSocket, certificates = [] } = options;
+  const { skeleton, spec, python, node, seccompFd, shown = [] } = options;
   const bytes = (spec.limits?.diskMiB ?? 256) * 1024 * 1024;
   const [workspace, temporary] = [Math.ceil(bytes * 0.75), Math.floor(bytes * 0.25)];
   const words: string[] = [
@@ -111,8 +110,7 @@ export function profile(options: ProfileOptions): readonly string[] {
     assertMountable({ source, target });
     words.push(writable ? "--bind" : "--ro-bind", source, target);
   }
-  if (egressSocket !== undefined) words.push("--ro-bind", egressSocket, "/run/egress.sock");
-  words.push(...certificates);
+  for (const { source, target } of shown) words.push("--ro-bind", source, target);
   words.push("--remount-ro", "/", "--chdir", "/workspace");
   if (seccompFd !== undefined) words.push("--seccomp", String(seccompFd));
   return words;

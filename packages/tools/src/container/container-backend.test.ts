@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "vites
 import { hostile } from "../../../../test/support/hostile.ts";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
 import { Controls } from "../fixtures/controls.ts";
+import { egressSandboxSuite } from "../fixtures/egress-sandbox-suite.ts";
 import { hostileConductSuite } from "../fixtures/hostile-conduct-suite.ts";
 import { hostileSandboxSuite } from "../fixtures/hostile-sandbox-suite.ts";
 import { PlantedHost } from "../fixtures/planted-host.ts";
@@ -44,6 +45,11 @@ describeWith([parts.podman, parts.python], "container", () => {
       test: (name, body) => test(name, body, 60_000),
       createBackend: () => probedOnce(() => backend),
     });
+  });
+
+  egressSandboxSuite({
+    ...{ hostile, backend: "container" },
+    open: (egress) => new ContainerBackend({ engine: podman.engine, image: podman.image, egress }),
   });
 
   test("what it cannot keep is refused, and an image that is not there is a typed error", async () => {

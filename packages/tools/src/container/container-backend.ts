@@ -4,14 +4,16 @@ import { cgroupLimits } from "../bubblewrap/cgroups.ts";
 import { seccompFilter } from "../bubblewrap/seccomp.ts";
 import type { Capabilities } from "../capabilities.ts";
 import { type CallContext, type Clock, type IdSource, systemClock, systemIds } from "../dialect.ts";
+import type { EgressGateway, EgressLink } from "../egress.ts";
 import { ToolsError } from "../errors.ts";
 import { GuestSandbox } from "../guest/guest-sandbox.ts";
 import { GUEST_COMMAND, type Launch } from "../guest/launch.ts";
 import { proveGuest } from "../guest/prove.ts";
+import { guestEgress, offeredNetworks, openWayOut, shownFor } from "../guest/way-out.ts";
 import { parseSandboxSpec } from "../parse-sandbox-spec.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { ProbeReport, SandboxBackend } from "../sandbox-backend.ts";
-import type { SandboxSpec } from "../sandbox-spec.ts";
+import type { SandboxMount, SandboxSpec } from "../sandbox-spec.ts";
 import type { Workspaces } from "../workspaces.ts";
 import { attachedOutput } from "./attached-output.ts";
 import type { ContainerEngine } from "./container-engine.ts";
@@ -31,6 +33,8 @@ export interface ContainerBackendDeps {
   readonly runtime?: string;
   readonly clock?: Clock;
   readonly ids?: IdSource;
+  /** Its socket is shown to the container: the engine has to run on this machine. */
+  readonly egress?: EgressGateway;
   readonly workspaces?: Workspaces;
 }
 
@@ -70,7 +74,7 @@ async function answer<T>(asked: Promise<T>): Promise<T> {
   return Promise.race([asked, late.promise]).finally(() => clearTimeout(timer));
 }
 
-/** Containers of Docker or Podman: read-only images, files in memory, no network, no capabilities, no root inside. */
+/** Containers of Docker or Podman: read-only images, files in memory, no network device, no capabilities, no root inside. */
 export class ContainerBackend implements SandboxBackend {
   readonly name = "container";
   readonly grade = "namespace";
@@ -96,9 +100,6 @@ export class ContainerBackend implements SandboxBackend {
     if (missing !== undefined) {
       throw new ToolsError("TOOLS_LANGUAGE_MISSING", `The container backend was given no ${missing}: name its path.`);
     }
-    if (spec.network !== undefined && spec.network.mode !== "none") {
-      throw new ToolsError("TOOLS_UNSUPPORTED", "The container backend has no network: its only policy is `none`.");
-    }
     if (spec.mounts !== undefined && spec.mounts.length > 0) {
       throw new ToolsError(
         "TOOLS_UNSUPPORTED",
@@ -118,23 +119,32 @@ export class ContainerBackend implements SandboxBackend {
 
   async #start(context: CallContext, spec: SandboxSpec, capabilities: Capabilities): Promise<GuestSandbox> {
     const id = (this.#deps.ids ?? systemIds).next("sbx");
-    const sandbox = await GuestSandbox.start({
-      ...{ id, context, spec, capabilities, node: this.#deps.node, workspaces: this.#deps.workspaces },
-      launch: await this.#launch(id, spec),
-      filter: seccompFilter(process.arch),
-      // Another image may have another interpreter.
-      compiled: spec.image === undefined ? this.#compiled : undefined,
-      clock: this.#deps.clock ?? systemClock,
-    });
-    this.#sandboxes.add(sandbox);
-    void sandbox.closed.then(() => this.#sandboxes.delete(sandbox));
-    return sandbox;
+    const link = await openWayOut(this.#deps.egress, context, id, spec);
+    try {
+      const sandbox = await GuestSandbox.start({
+        ...{ id, context, spec, capabilities, node: this.#deps.node, workspaces: this.#deps.workspaces },
+        launch: await this.#launch(id, spec, link),
+        filter: seccompFilter(process.arch),
+        // Another image may have another interpreter.
+        compiled: spec.image === undefined ? this.#compiled : undefined,
+        egress: guestEgress(link),
+        clock: this.#deps.clock ?? systemClock,
+      });
+      this.#sandboxes.add(sandbox);
+      void sandbox.closed.then(() => this.#sandboxes.delete(sandbox));
+      return sandbox;
+    } catch (error) {
+      await link?.close();
+      throw error;
+    }
   }
 
-  async #launch(id: string, spec: SandboxSpec): Promise<Launch> {
+  async #launch(id: string, spec: SandboxSpec, link: EgressLink | undefined): Promise<Launch> {
+    // In the folder of the link's socket, which is shown inside and goes when the link closes.
+    const shown = link === undefined ? [] : shownFor(link, `${link.socketPath}.pem`);
     const marker = randomBytes(MARKER_BYTES).toString("hex");
     const made = this.#podman().then((podman) => {
-      return this.#deps.engine.createContainer(this.#options(id, spec, marker, podman));
+      return this.#deps.engine.createContainer(this.#options(id, spec, { marker, podman, shown }));
     });
     const container = await answer(made).catch((error: unknown) => {
       throw new ToolsError("TOOLS_BACKEND_FAILED", "The engine made no container: see the cause.", { cause: error });
@@ -177,7 +187,15 @@ export class ContainerBackend implements SandboxBackend {
     return Components.some(({ Name }) => Name.startsWith("Podman"));
   }
 
-  #options(id: string, spec: SandboxSpec, marker: string, podman: boolean): Record<string, unknown> {
+  #options(
+    id: string,
+    spec: SandboxSpec,
+    {
+      marker,
+      podman,
+      shown,
+    }: { readonly marker: string; readonly podman: boolean; readonly shown: readonly SandboxMount[] },
+  ): Record<string, unknown> {
     const limits = cgroupLimits(spec.limits);
     const disk = (spec.limits?.diskMiB ?? 256) * 1024 * 1024;
     const memory = (share: number) => `rw,nosuid,nodev,mode=1777,size=${Math.floor(disk * share)}`;
@@ -203,6 +221,7 @@ export class ContainerBackend implements SandboxBackend {
         MaskedPaths: COVERED,
         SecurityOpt: ["no-new-privileges", ...(podman ? [`mask=${COVERED.join(":")}`] : [])],
         Tmpfs: { "/workspace": memory(0.75), "/tmp": memory(0.25) },
+        Binds: shown.map(({ source, target }) => `${source}:${target}:ro`),
         ShmSize: 1024 * 1024,
         Memory: limits.memoryBytes,
         MemorySwap: limits.memoryBytes,
@@ -254,12 +273,12 @@ export class ContainerBackend implements SandboxBackend {
         snapshot: false,
         userNamespaces: false,
       },
-      network: ["none"],
+      network: offeredNetworks(this.#deps.egress),
       limits: {
         ...{ memory: "enforced", cpus: "enforced", processes: "enforced" },
         ...{ disk: "enforced", wallTime: "enforced", output: "enforced" },
       },
-      notes: ["No network, and no way out through the egress proxy.", "No folders of the host inside."],
+      notes: ["No folders of the host inside."],
     };
   }
 }

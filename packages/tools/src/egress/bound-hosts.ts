@@ -3,16 +3,15 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { getCACertificates, type TLSSocket, connect as tlsConnect } from "node:tls";
 import type { CallContext } from "../dialect.ts";
-import type { EgressCredentials } from "../egress-credentials.ts";
 import { exchange, outboundRequest } from "./exchange.ts";
 import { isAddress, type Target } from "./host-name.ts";
-import { isBound } from "./substitution.ts";
+import { type BoundCredentials, isBound } from "./substitution.ts";
 
 const HANDSHAKE_MS = 10_000;
 
 export interface BoundHostsOptions {
   readonly context: CallContext;
-  readonly credentials: EgressCredentials;
+  readonly credentials: BoundCredentials;
   readonly ca?: string | readonly string[];
 }
 
@@ -62,12 +61,12 @@ export class BoundHosts {
       return refuse(403, "The credentials for this host were refused for this request.\n");
     }
     record("allow", "substituted");
-    await exchange(granted.request, granted.redactor, upstream, response).catch(() =>
-      refuse(502, "The host broke off.\n"),
-    );
+    await exchange(granted.request, granted.cleaner, upstream, response)
+      .catch(() => refuse(502, "The host broke off.\n"))
+      .finally(() => granted.cleaner.close());
   }
 
-  async #substitute(request: IncomingMessage, url: URL): ReturnType<EgressCredentials["substitute"]> {
+  async #substitute(request: IncomingMessage, url: URL): ReturnType<BoundCredentials["substitute"]> {
     const { credentials, context } = this.#options;
     const granted = await credentials.substitute(context, outboundRequest(request, url));
     if (new URL(granted.request.url).origin !== url.origin) throw new Error("The credentials named another host.");

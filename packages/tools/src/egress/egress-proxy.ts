@@ -8,8 +8,8 @@ import type { EgressGateway, EgressLink } from "../egress.ts";
 import { ToolsError } from "../errors.ts";
 import type { AllowedHost, NetworkPolicy } from "../network-policy.ts";
 import type { EgressLog } from "./egress-decision.ts";
-import { ProxyLink } from "./proxy-link.ts";
-import type { EgressSubstitution } from "./substitution.ts";
+import { ProxyLink, type ProxyLinkOptions } from "./proxy-link.ts";
+import { boundCredentials, type EgressSubstitution } from "./substitution.ts";
 
 export interface EgressProxyDeps {
   /** Every decision, allowed or not. */
@@ -48,8 +48,7 @@ export class EgressProxy implements EgressGateway, AsyncDisposable {
     context: CallContext,
     { sandbox, policy }: { readonly sandbox: string; readonly policy: NetworkPolicy },
   ): Promise<EgressLink> {
-    const { log, substitution, allowPrivate = [], packageHosts = [] } = this.#deps;
-    const { maxConnections = 64, idleMs = 120_000, headersMs = 10_000 } = this.#deps;
+    const { log, substitution } = this.#deps;
     const folder = await mkdtemp(join(tmpdir(), "ashlar-egress-"));
     const discard = () => rm(folder, { recursive: true, force: true });
     try {
@@ -59,15 +58,13 @@ export class EgressProxy implements EgressGateway, AsyncDisposable {
         sandbox,
         policy,
         socketPath: join(folder, randomBytes(16).toString("hex")),
-        allowPrivate,
-        packageHosts,
-        maxConnections,
-        idleMs,
-        headersMs,
+        ...linkLimits(this.#deps),
         lookup: this.#deps.lookup ?? systemLookup,
         clock: this.#deps.clock ?? systemClock,
         ...(log === undefined ? {} : { log }),
-        ...(substitution === undefined ? {} : { substitution }),
+        ...(substitution === undefined
+          ? {}
+          : { substitution: { ...substitution, credentials: boundCredentials(substitution.credentials) } }),
         onClose: async () => {
           this.#links.delete(link);
           await discard();
@@ -93,3 +90,15 @@ export class EgressProxy implements EgressGateway, AsyncDisposable {
     await this.close();
   }
 }
+
+type LinkLimits = Pick<ProxyLinkOptions, "allowPrivate" | "packageHosts" | "maxConnections" | "idleMs" | "headersMs">;
+
+export const linkLimits = ({
+  allowPrivate = [],
+  packageHosts = [],
+  maxConnections = 64,
+  idleMs = 120_000,
+  headersMs = 10_000,
+}: Omit<EgressProxyDeps, "substitution">): LinkLimits => ({
+  ...{ allowPrivate, packageHosts, maxConnections, idleMs, headersMs },
+});

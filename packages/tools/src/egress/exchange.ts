@@ -3,8 +3,8 @@ import { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
-import type { Redactor } from "../dialect.ts";
 import type { OutboundRequest } from "../egress-credentials.ts";
+import type { AnswerCleaner, AnswerHeaders } from "./answer-cleaner.ts";
 import { HOP_BY_HOP } from "./hop-by-hop.ts";
 
 /** What may not be asked of a bound host: parts of an answer, and encodings, could carry a secret past the redactor. */
@@ -25,10 +25,10 @@ export function outboundRequest(request: IncomingMessage, url: URL): OutboundReq
   return { method: request.method ?? "GET", url: url.href, headers, ...body };
 }
 
-/** Sends the request over the open connection, and its answer to `response` with the redactor run over all of it. */
+/** Sends the request over the open connection, and its answer to `response` cleaned, all of it. */
 export async function exchange(
   { method, url, headers, body }: OutboundRequest,
-  redactor: Redactor,
+  cleaner: AnswerCleaner,
   upstream: Duplex,
   response: ServerResponse,
 ): Promise<void> {
@@ -46,22 +46,21 @@ export async function exchange(
   outgoing.on("error", () => outgoing.destroy());
   if (body === undefined || body instanceof Uint8Array) outgoing.end(body);
   else pipeline(Readable.fromWeb(body as ReadableStream), outgoing).catch(() => outgoing.destroy());
-  await answer(await answered, redactor, response);
+  await answer(await answered, cleaner, response);
 }
 
-async function answer(from: IncomingMessage, redactor: Redactor, response: ServerResponse): Promise<void> {
+async function answer(from: IncomingMessage, cleaner: AnswerCleaner, response: ServerResponse): Promise<void> {
   const decoders = decodersOf(from.headers["content-encoding"]);
   if (decoders === undefined) {
     from.destroy();
     response.writeHead(502).end("The answer came in an encoding that this proxy cannot read.\n");
     return;
   }
+  const kept = Object.entries(from.headers).filter(([name, value]) => value !== undefined && !STALE.has(name));
+  const headers = await cleaner.headers(Object.fromEntries(kept) as AnswerHeaders);
   response.statusCode = from.statusCode ?? 502;
-  for (const [name, value] of Object.entries(from.headers)) {
-    if (value === undefined || STALE.has(name) || redactor.redact(name) !== name) continue;
-    response.setHeader(name, redactor.redact(value));
-  }
-  await pipeline([from, ...decoders, Duplex.fromWeb(redactor.stream() as never), response]);
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  await pipeline([from, ...decoders, Duplex.fromWeb(cleaner.stream() as never), response]);
 }
 
 const DECODERS: Readonly<Record<string, () => Duplex>> = {

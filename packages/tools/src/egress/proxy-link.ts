@@ -21,7 +21,7 @@ import type { EgressProxyDeps } from "./egress-proxy.ts";
 import { EndedTunnels } from "./ended-tunnels.ts";
 import { HOP_BY_HOP } from "./hop-by-hop.ts";
 import { allows, canonicalHost, isAddress, type Target } from "./host-name.ts";
-import type { EgressSubstitution } from "./substitution.ts";
+import type { LinkSubstitution } from "./substitution.ts";
 
 export interface ProxyLinkOptions {
   readonly principal: Principal;
@@ -36,7 +36,7 @@ export interface ProxyLinkOptions {
   readonly lookup: NonNullable<EgressProxyDeps["lookup"]>;
   readonly clock: Clock;
   readonly log?: EgressLog;
-  readonly substitution?: EgressSubstitution;
+  readonly substitution?: LinkSubstitution;
   onClose(): Promise<void>;
 }
 
@@ -62,7 +62,7 @@ export class ProxyLink implements EgressLink {
     this.socketPath = options.socketPath;
     this.#policy = options.policy;
     assertOffered(options.policy, options.packageHosts);
-    warn(options.policy, options.sandbox);
+    warnOfOpen(options.policy, options.sandbox);
     const { substitution, headersMs, idleMs, principal } = options;
     if (substitution !== undefined) {
       this.certificates = substitution.authority.certificate;
@@ -88,19 +88,11 @@ export class ProxyLink implements EgressLink {
     await chmod(this.socketPath, 0o666);
   }
 
-  environment(port: number): Readonly<Record<string, string>> {
-    const proxy = `http://127.0.0.1:${port}`;
-    const names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
-    return {
-      ...Object.fromEntries(names.map((name) => [name, proxy])),
-      NO_PROXY: "127.0.0.1,localhost",
-      NODE_USE_ENV_PROXY: "1",
-    };
-  }
+  readonly environment: EgressLink["environment"] = proxyVariables;
 
   async setPolicy(policy: NetworkPolicy): Promise<void> {
     assertOffered(policy, this.#options.packageHosts);
-    warn(policy, this.#options.sandbox);
+    warnOfOpen(policy, this.#options.sandbox);
     this.#policy = policy;
     for (const [socket, { host, port }] of this.#live) {
       if (!this.#permits(host, port)) socket.destroy();
@@ -327,12 +319,23 @@ function refuse(socket: Duplex, status: number): void {
   socket.end(`HTTP/1.1 ${status} Refused\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
 }
 
-function assertOffered({ mode }: NetworkPolicy, packageHosts: readonly AllowedHost[]): void {
+/** `TOOLS_NETWORK_REFUSED` for the policy of package registries where the operator named none. */
+export function assertOffered({ mode }: NetworkPolicy, packageHosts: readonly AllowedHost[]): void {
   if (mode !== "packages" || packageHosts.length > 0) return;
   throw new ToolsError("TOOLS_NETWORK_REFUSED", "The policy `packages` needs `packageHosts` of the egress proxy.");
 }
 
-function warn({ mode }: NetworkPolicy, sandbox: string): void {
+export function proxyVariables(port: number): Readonly<Record<string, string>> {
+  const proxy = `http://127.0.0.1:${port}`;
+  const names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+  return {
+    ...Object.fromEntries(names.map((name) => [name, proxy])),
+    NO_PROXY: "127.0.0.1,localhost",
+    NODE_USE_ENV_PROXY: "1",
+  };
+}
+
+export function warnOfOpen({ mode }: NetworkPolicy, sandbox: string): void {
   if (mode !== "open") return;
   process.emitWarning(`Sandbox ${sandbox} may reach every public address.`, { code: "ASHLAR_TOOLS_OPEN_NETWORK" });
 }

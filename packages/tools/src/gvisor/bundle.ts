@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { GUEST_COMMAND } from "../guest/launch.ts";
 import { nodeInside, PATH_INSIDE, type Python } from "../internal/interpreters.ts";
 import { assertMountable } from "../internal/mountable.ts";
-import type { SandboxSpec } from "../sandbox-spec.ts";
+import type { SandboxMount, SandboxSpec } from "../sandbox-spec.ts";
 
 const ETC: Readonly<Record<string, string>> = {
   passwd: "root:x:0:0:root:/root:/usr/sbin/nologin\nsandbox:x:1000:1000:sandbox:/workspace:/bin/sh\n",
@@ -17,7 +17,17 @@ const SHOWN = ["/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/ssl/
 /** Writes the bundle that `runsc run` takes (OCI runtime specification): programs of the host, files in memory. */
 export function writeBundle(
   folder: string,
-  { python, node, spec }: { readonly python: Python; readonly node: string | undefined; readonly spec: SandboxSpec },
+  {
+    python,
+    node,
+    spec,
+    wayOut,
+  }: {
+    readonly python: Python;
+    readonly node: string | undefined;
+    readonly spec: SandboxSpec;
+    readonly wayOut: readonly SandboxMount[];
+  },
 ): void {
   const root = join(folder, "rootfs");
   for (const name of ["etc", "usr", "proc", "dev", "tmp", "workspace"])
@@ -34,7 +44,7 @@ export function writeBundle(
   }
   if (node !== undefined && nodeInside(node) !== node) shown.push({ source: node, target: nodeInside(node) });
   for (const mount of spec.mounts ?? []) assertMountable(mount);
-  const mounts = [...shown, ...(spec.mounts ?? [])].map(({ source, target, writable }) => {
+  const mounts = [...shown, ...(spec.mounts ?? []), ...wayOut].map(({ source, target, writable }) => {
     const file = !lstatSync(source).isDirectory();
     mkdirSync(file ? join(root, target, "..") : join(root, target), { recursive: true });
     if (file) writeFileSync(join(root, target), "");

@@ -52,7 +52,7 @@ describeWith([parts.gvisor, parts.python], "gvisor", () => {
     await sandbox.close();
   });
 
-  test("a network, an image and a mount over the system are refused", async () => {
+  test("a network without a gateway, an image and a mount over the system are refused", async () => {
     for (const spec of [{ network: { mode: "open" } }, { image: "x" }] satisfies SandboxSpec[]) {
       await expect(backend.create(context, spec)).rejects.toMatchObject({ code: "TOOLS_UNSUPPORTED" });
     }

@@ -6,11 +6,13 @@ import { type CgroupKeeper, cgroupLimits, findCgroups } from "../bubblewrap/cgro
 import { ownPrefix, sweep } from "../bubblewrap/leftovers.ts";
 import type { Capabilities, Enforcement } from "../capabilities.ts";
 import { type CallContext, type Clock, type IdSource, systemClock, systemIds } from "../dialect.ts";
+import type { EgressGateway, EgressLink } from "../egress.ts";
 import { ToolsError } from "../errors.ts";
 import type { IsolationGrade } from "../grades.ts";
 import { GuestSandbox } from "../guest/guest-sandbox.ts";
 import type { Launch } from "../guest/launch.ts";
 import { proveGuest } from "../guest/prove.ts";
+import { guestEgress, offeredNetworks, openWayOut, shownFor } from "../guest/way-out.ts";
 import { findNode, findPython, nodeInside, type Python } from "../internal/interpreters.ts";
 import { parseSandboxSpec } from "../parse-sandbox-spec.ts";
 import type { Sandbox } from "../sandbox.ts";
@@ -22,6 +24,7 @@ import { writeBundle } from "./bundle.ts";
 export interface GvisorBackendDeps {
   readonly clock?: Clock;
   readonly ids?: IdSource;
+  readonly egress?: EgressGateway;
   readonly workspaces?: Workspaces;
   /** Absolute paths, where they are not in the usual places. */
   readonly runsc?: string;
@@ -35,7 +38,7 @@ export interface GvisorBackendDeps {
 const ANSWER_MS = 10_000;
 const KERNEL_THREADS = 256;
 
-/** A second kernel in user space: system calls of what runs inside are served by gVisor's `runsc`, without network. */
+/** A second kernel in user space: system calls of what runs inside are served by gVisor's `runsc`. */
 export class GvisorBackend implements SandboxBackend {
   readonly name = "gvisor";
   readonly grade: IsolationGrade = "kernel";
@@ -69,9 +72,6 @@ export class GvisorBackend implements SandboxBackend {
       throw new ToolsError("TOOLS_LANGUAGE_MISSING", `gvisor has no ${missing} here. ${notes.join(" ")}`);
     }
     if (spec.image !== undefined) throw new ToolsError("TOOLS_UNSUPPORTED", "gvisor has no images: use container.");
-    if (spec.network !== undefined && spec.network.mode !== "none") {
-      throw new ToolsError("TOOLS_UNSUPPORTED", "The gvisor backend has no network: its only policy is `none`.");
-    }
     if (spec.userNamespaces) throw new ToolsError("TOOLS_UNSUPPORTED", "The gvisor backend nests no user namespaces.");
     return this.#start(context, spec, report.capabilities);
   }
@@ -82,27 +82,29 @@ export class GvisorBackend implements SandboxBackend {
 
   async #start(context: CallContext, spec: SandboxSpec, capabilities: Capabilities): Promise<GuestSandbox> {
     const id = (this.#deps.ids ?? systemIds).next("sbx");
-    const sandbox = await GuestSandbox.start({
-      ...{
-        id,
-        context,
-        spec,
-        capabilities,
+    const link = await openWayOut(this.#deps.egress, context, id, spec);
+    try {
+      const sandbox = await GuestSandbox.start({
+        ...{ id, context, spec, capabilities, workspaces: this.#deps.workspaces },
         node: this.#node === undefined ? undefined : nodeInside(this.#node),
-        workspaces: this.#deps.workspaces,
-      },
-      launch: this.#launch(id, spec),
-      compiled: this.#compiled,
-      clock: this.#deps.clock ?? systemClock,
-    });
-    this.#sandboxes.add(sandbox);
-    void sandbox.closed.then(() => this.#sandboxes.delete(sandbox));
-    return sandbox;
+        launch: this.#launch(id, spec, link),
+        compiled: this.#compiled,
+        egress: guestEgress(link),
+        clock: this.#deps.clock ?? systemClock,
+      });
+      this.#sandboxes.add(sandbox);
+      void sandbox.closed.then(() => this.#sandboxes.delete(sandbox));
+      return sandbox;
+    } catch (error) {
+      await link?.close();
+      throw error;
+    }
   }
 
-  #launch(id: string, spec: SandboxSpec): Launch {
+  #launch(id: string, spec: SandboxSpec, link: EgressLink | undefined): Launch {
     const folder = mkdtempSync(join(tmpdir(), ownPrefix()));
-    writeBundle(folder, { python: this.#python, node: this.#node, spec });
+    const wayOut = shownFor(link, join(folder, "certificates.pem"));
+    writeBundle(folder, { python: this.#python, node: this.#node, spec, wayOut });
     const state = join(folder, "state");
     mkdirSync(state);
     const { processes, ...limits } = cgroupLimits(spec.limits);
@@ -110,6 +112,8 @@ export class GvisorBackend implements SandboxBackend {
     const group = this.#cgroups?.create(id, { ...limits, processes: processes * 2 + KERNEL_THREADS });
     const joins = (group?.join ?? []).map((list) => `echo $$ > ${list} || exit 125;`).join(" ");
     const flags = ["--root", state, "--network=none", `--platform=${this.#platform}`, "--ignore-cgroups"];
+    // Of the host's sockets only those in folders that are shown: the way out's own.
+    if (link !== undefined) flags.push("--host-uds=open");
     const child = spawn(
       "/bin/sh",
       ["-c", `${joins} exec "$@"`, "sh", this.#runsc, ...flags, "run", "--bundle", folder, id],
@@ -200,7 +204,7 @@ export class GvisorBackend implements SandboxBackend {
 
   #capabilities(): Capabilities {
     const kept: Enforcement = this.#cgroups === undefined ? "none" : "enforced";
-    const notes = ["No network, and no way out through a proxy: this runsc passes no sockets of the host."];
+    const notes: string[] = [];
     if (this.#platform === "ptrace")
       notes.push("System calls are caught with ptrace: a newer runsc (systrap) is faster.");
     if (this.#cgroups !== undefined) {
@@ -221,7 +225,7 @@ export class GvisorBackend implements SandboxBackend {
       pause: false,
       snapshot: false,
       userNamespaces: false,
-      network: ["none"],
+      network: offeredNetworks(this.#deps.egress),
       limits: {
         ...{ memory: kept, cpus: kept, processes: this.#cgroups === undefined ? "none" : "degraded" },
         ...{ disk: "enforced", wallTime: "enforced", output: "enforced" },
