@@ -21,19 +21,20 @@ interface Kernel {
   score(asked: number, row: number, end: number, width: number, out: number): void;
 }
 
-/** Vectors one after the other, in memory that the kernel reads. */
+/** Vectors of float32, each in base64, one after the other in memory that the kernel reads. */
 export class VectorTable {
   readonly #kernel: Kernel;
   readonly #count: number;
   readonly #width: number;
 
-  constructor(vectors: readonly Float32Array[], dimensions: number) {
+  constructor(vectors: readonly string[], dimensions: number) {
     this.#count = vectors.length;
     this.#width = Math.ceil((4 * dimensions) / STEP) * STEP;
     const bytes = this.#width * (this.#count + 1) + 4 * this.#count;
     const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
+    const room = Buffer.from(memory.buffer);
     vectors.forEach((vector, index) => {
-      new Float32Array(memory.buffer, this.#width * (index + 1), dimensions).set(vector);
+      room.write(vector, this.#width * (index + 1), 4 * dimensions, "base64");
     });
     this.#kernel = { memory, score: new WebAssembly.Instance(kernel(), { "": { memory } }).exports.score };
   }

@@ -159,16 +159,15 @@ export class Vectors {
     if (kept?.state === state) return kept;
     const { dimensions, id } = this.#embedder;
     const texts: number[] = [];
-    const vectors: Float32Array[] = [];
+    const vectors: string[] = [];
     const { from, to } = under(keys.vectors(source));
     for (let next = from; ; ) {
       const entries = await this.#store.scan(scope, { from: next, to, limit: PAGE });
       for (const { key, value } of entries) {
         const { model, data } = JSON.parse(value) as { readonly model: string; readonly data: string };
-        const bytes = Buffer.from(data, "base64");
-        if (model !== id || bytes.length !== 4 * dimensions) continue;
+        if (model !== id || Buffer.byteLength(data, "base64") !== 4 * dimensions) continue;
         texts.push(Number(key.slice(keys.vectors(source).length)));
-        vectors.push(new Float32Array(new Uint8Array(bytes).buffer));
+        vectors.push(data);
       }
       const last = entries.at(-1);
       if (last === undefined || entries.length < PAGE) break;
