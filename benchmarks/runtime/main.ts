@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { interleaved, report, round, spread } from "../support/measure.ts";
 import { appendMsAt, appendRate, bareRate } from "./append.ts";
 import { activeCost, warmInvoke } from "./invoke.ts";
-import { bareSpawn, burst, sandboxPresent, sustained } from "./sandbox.ts";
+import { bareSpawn, burst, sandboxPresent, sustained, withSandboxes } from "./sandbox.ts";
 
 const POOL = 16;
 const SECONDS = Number(process.env.ASHLAR_BENCH_SECONDS ?? 30);
@@ -21,9 +21,11 @@ const active = await activeCost(join(folder, "active.db"), 200, 10);
 
 let sandbox = {};
 if (sandboxPresent()) {
-  const first = spread(await burst(POOL));
   const bare = await bareSpawn(SECONDS);
-  const pooled = await sustained(POOL, SECONDS);
+  const [first, pooled] = await withSandboxes(async (host) => [
+    spread(await burst(host, POOL)),
+    await sustained(host, POOL, SECONDS),
+  ]);
   sandbox = {
     warmSandboxP50Ms: round(first.p50),
     poolSize: POOL,

@@ -1,18 +1,32 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import type { HostedProcess } from "@ashlar/runtime";
-import { ProcessHost, WarmPool } from "@ashlar/runtime/host";
+import type { HostedProcess, SessionHost } from "@ashlar/runtime";
+import { WarmPool } from "@ashlar/runtime/host";
+import { SandboxSessionHost } from "@ashlar/tools";
+import { BubblewrapBackend } from "@ashlar/tools/bubblewrap";
 
 const context = { principal: { tenant: "bench" } };
 const BWRAP = "/usr/bin/bwrap";
 const confined = [
-  ...[BWRAP, "--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--ro-bind", "/", "/"],
+  ...["--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--ro-bind", "/", "/"],
   ...["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"],
 ];
-const program = { command: [...confined, process.execPath, "-e", "process.stdin.pipe(process.stdout)"] };
+const echo = ["-e", "process.stdin.pipe(process.stdout)"];
+/** The backend shows its Node inside and puts it on the path. */
+const program = { command: ["node", ...echo] };
 
 export const sandboxPresent = (): boolean => existsSync(BWRAP);
+
+/** What users get: bubblewrap of tools, with its limits, its filter and its guest, as the host of sessions. */
+export async function withSandboxes<T>(body: (host: SessionHost) => Promise<T>): Promise<T> {
+  const backend = new BubblewrapBackend({ node: process.execPath });
+  try {
+    return await body(new SandboxSessionHost({ backend }));
+  } finally {
+    await backend.close();
+  }
+}
 
 async function answer(child: HostedProcess): Promise<void> {
   const writer = child.stdin.getWriter();
@@ -21,8 +35,8 @@ async function answer(child: HostedProcess): Promise<void> {
 }
 
 /** A burst that empties the pool: milliseconds from asking for a session to the first byte of its child. */
-export async function burst(poolSize: number): Promise<readonly number[]> {
-  await using pool = new WarmPool({ host: new ProcessHost(), program, size: poolSize, context });
+export async function burst(host: SessionHost, poolSize: number): Promise<readonly number[]> {
+  await using pool = new WarmPool({ host, program, size: poolSize, context });
   await pool.warm();
   await new Promise((resolve) => setTimeout(resolve, 100 * poolSize));
   const samples: number[] = [];
@@ -40,8 +54,8 @@ export async function burst(poolSize: number): Promise<readonly number[]> {
 }
 
 /** New sessions per second through the pool, each with its first byte and its end, over `seconds`. */
-export async function sustained(poolSize: number, seconds: number): Promise<number> {
-  await using pool = new WarmPool({ host: new ProcessHost(), program, size: poolSize, context });
+export async function sustained(host: SessionHost, poolSize: number, seconds: number): Promise<number> {
+  await using pool = new WarmPool({ host, program, size: poolSize, context });
   await pool.warm();
   return rate(seconds, 2, async () => {
     const child = await pool.start(context, program);
@@ -50,11 +64,13 @@ export async function sustained(poolSize: number, seconds: number): Promise<numb
   });
 }
 
-/** The same with nothing of ours: spawn bwrap and node, first byte, kill. */
+/** With nothing of ours: spawn bwrap and node, first byte, kill. */
 export const bareSpawn = (seconds: number): Promise<number> =>
   rate(seconds, 2, async () => {
-    const [file = "", ...args] = program.command;
-    const child = spawn(file, args, { stdio: ["pipe", "pipe", "ignore"], env: {} });
+    const child = spawn(BWRAP, [...confined, process.execPath, ...echo], {
+      stdio: ["pipe", "pipe", "ignore"],
+      env: {},
+    });
     child.stdin.write("go");
     await once(child.stdout, "data");
     child.kill("SIGKILL");

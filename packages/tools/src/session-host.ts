@@ -52,6 +52,8 @@ export class SandboxSessionHost {
     context: CallContext,
     { command, environment, workspace, limits }: HostedProgram,
   ): Promise<HostedProcess> {
+    const asked = Object.entries(limits ?? {}).filter(([, value]) => value !== undefined);
+    refuse(asked.flatMap(([name]) => (name in LIMITS ? [] : [name])));
     const sandbox = await this.#backend.create(context, {
       ...this.#spec,
       ...(workspace === undefined ? {} : { workspace }),
@@ -74,7 +76,11 @@ export class SandboxSessionHost {
 function heldBy(offered: LimitEnforcement, limits: HostedProgram["limits"] = {}): HostedProcess["held"] {
   const asked = Object.entries(limits).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   const held = asked.map((name) => [name, offered[LIMITS[name as HostedLimit]] ?? "none"] as const);
-  const unheld = held.flatMap(([name, how]) => (how === "none" ? [name] : []));
-  if (unheld.length === 0) return Object.fromEntries(held);
+  refuse(held.flatMap(([name, how]) => (how === "none" ? [name] : [])));
+  return Object.fromEntries(held);
+}
+
+function refuse(unheld: readonly string[]): void {
+  if (unheld.length === 0) return;
   throw new ToolsError("TOOLS_UNSUPPORTED", `This sandbox cannot hold ${unheld.join(", ")}: drop the limit.`);
 }
