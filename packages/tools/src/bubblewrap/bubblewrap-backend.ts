@@ -125,6 +125,7 @@ export class BubblewrapBackend implements SandboxBackend {
     const { socket, exited, kill } = launcher.start({
       ...{ id, filter, environment: ENVIRONMENT, groups: group?.join ?? [] },
       command: [this.#bwrap, ...words, "--", this.#python.program, ...GUEST_COMMAND],
+      watch: group === undefined ? limits : undefined,
       rlimits: group === undefined ? { RLIMIT_AS: limits.memoryBytes * 4, RLIMIT_NPROC: 4096 } : {},
       user: process.getuid?.() === 0 ? 1_000_000_000 + randomInt(1_000_000_000) : undefined,
     });
@@ -189,7 +190,7 @@ export class BubblewrapBackend implements SandboxBackend {
     const notes: string[] = [];
     if (this.#cgroups === undefined) {
       notes.push(
-        "No writable control groups: memory and processes are held by rlimits only, CPU not at all. Delegate a cgroup v2 subtree, or run under systemd-run --user --scope.",
+        "No writable control groups: memory and processes are held by rlimits and a look every 100 ms, which ends the sandbox whole; CPU not at all. Delegate a cgroup v2 subtree, or run under systemd-run --user --scope.",
       );
     }
     if (this.#filter === undefined) notes.push(`No system call filter for ${process.arch}.`);

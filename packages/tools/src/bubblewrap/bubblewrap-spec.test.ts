@@ -115,6 +115,9 @@ describeWith([parts.bubblewrap, parts.python], "what a spec asks of bubblewrap",
     assert.match(notes.join(" "), /No writable control groups/);
     const { status, error } = await sandbox.run("x = bytearray(2 << 30)");
     assert.ok(status === "died" || error?.name === "MemoryError", status);
+    // Below the rlimit, over the limit: the watchdog's to end.
+    const held = "x = bytearray(150 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\nimport time; time.sleep(50)";
+    await assert.rejects(sandbox.run(held), { code: "TOOLS_SANDBOX_DIED", message: /over its limit of memory/ });
     await weak.close();
   });
 });

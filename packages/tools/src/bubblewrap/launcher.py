@@ -14,6 +14,8 @@ import socket
 import sys
 
 LOG_BYTES = 2000
+WATCH_SECONDS = 0.1
+PAGE = resource.getpagesize()
 SECCOMP_FD = 3
 
 
@@ -23,6 +25,7 @@ class Launcher:
         self.readers = {}
         self.running = {}
         self.cancelled = set()
+        self.watched = {}
         self.commands = b""
         os.umask(0o077)
         self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -49,10 +52,15 @@ class Launcher:
 
     def run(self):
         while True:
-            for fd, _ in self.poll.poll():
+            for fd, _ in self.poll.poll(WATCH_SECONDS if self.watched else None):
                 handler = self.readers.get(fd)
                 if handler is not None:
                     handler()
+            for pid, limits in list(self.watched.items()):
+                over = exceeded(pid, limits)
+                if over:
+                    self.running[pid][2] = over.encode()
+                    os.kill(pid, signal.SIGKILL)
 
     def say(self, event):
         os.write(1, json.dumps(event).encode() + b"\n")
@@ -62,11 +70,11 @@ class Launcher:
         connection.settimeout(10)
         try:
             request = json.loads(exactly(connection, int.from_bytes(exactly(connection, 4), "big")))
-        except (OSError, ValueError):
+            ident = str(request["id"])
+        except (OSError, ValueError, KeyError, TypeError):
             connection.close()
             return
         connection.settimeout(None)
-        ident = request["id"]
         if ident in self.cancelled:
             self.cancelled.discard(ident)
             self.say({"id": ident, "ended": "closed"})
@@ -78,6 +86,8 @@ class Launcher:
             os.close(ours)
             os.set_blocking(log, False)
             self.running[pid] = [ident, log, b""]
+            if request.get("watch"):
+                self.watched[pid] = request["watch"]
             self.watch(log, lambda: self.on_log(pid))
         connection.close()
 
@@ -128,9 +138,38 @@ class Launcher:
                 self.unwatch(entry[1])
                 os.close(entry[1])
             del self.running[pid]
+            self.watched.pop(pid, None)
             code = os.waitstatus_to_exitcode(status)
             text = entry[2].decode("utf-8", "replace").strip()[:500]
             self.say({"id": entry[0], "ended": text or "ended with " + (str(code) if code >= 0 else "signal " + str(-code))})
+
+
+def exceeded(root, limits):
+    """Which limit the tree below a process is over: looked at from time to time, for hosts without control groups."""
+    parents = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open("/proc/" + name + "/stat") as file:
+                    parents[int(name)] = int(file.read().rpartition(")")[2].split()[1])
+            except (OSError, IndexError):
+                pass
+    tree, last = {root}, 0
+    while len(tree) != last:
+        last = len(tree)
+        tree.update(pid for pid, parent in parents.items() if parent in tree)
+    if len(tree) > limits["processes"]:
+        return "over its limit of processes"
+    resident = 0
+    for pid in tree:
+        try:
+            with open("/proc/" + str(pid) + "/statm") as file:
+                pages = file.read().split()
+                # Without files and shared memory, which the size of the file systems holds.
+                resident += (int(pages[1]) - int(pages[2])) * PAGE
+        except (OSError, IndexError):
+            pass
+    return "over its limit of memory" if resident > limits["memoryBytes"] else ""
 
 
 def exactly(connection, count):

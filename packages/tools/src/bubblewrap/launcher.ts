@@ -24,6 +24,8 @@ export interface StartRequest {
   /** Lists of control groups, which the process joins before it executes anything. */
   readonly groups: readonly string[];
   readonly rlimits: Readonly<Record<string, number>>;
+  /** Ends the program when its tree is over one of these: a look every 100 ms, for hosts without control groups. */
+  readonly watch?: { readonly memoryBytes: number; readonly processes: number } | undefined;
   /** User and group to become; undefined keeps one's own. */
   readonly user: number | undefined;
   /** To be read on `SECCOMP_FD`. */
