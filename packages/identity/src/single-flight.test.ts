@@ -1,21 +1,23 @@
+import { spawn } from "node:child_process";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { Container } from "inversify";
 import { Redis } from "ioredis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type PrivateRedis, startRedis } from "../../../test/support/redis.ts";
 import { describeWith, parts } from "../../../test/support/system-part.ts";
 import type { Clock } from "./dialect.ts";
 import { type IdentityProvider, startIdentityProvider } from "./fixtures/identity-provider.ts";
-import { alice, calendar, movableClock } from "./fixtures/installation.ts";
+import { alice, calendar, installation, movableClock } from "./fixtures/installation.ts";
 import { consent } from "./fixtures/windowless-browser.ts";
 import { guardedFetch } from "./internal/guarded-fetch.ts";
 import {
   AUDIT_LOG,
   CLOCK,
-  IDENTITY_DATABASE,
   IDENTITY_FETCH,
   IDENTITY_OPTIONS,
   IDENTITY_REDIS,
@@ -25,12 +27,14 @@ import {
   OAUTH_FLOWS,
   oauthModule,
   redisIdentityModule,
-  sqliteIdentityModule,
   VAULT,
 } from "./inversify/index.ts";
+import { createKeyFile, KeyFileWrapper } from "./key-file.ts";
 import type { KeyWrapper } from "./key-wrapper.ts";
+import { SqliteIdentityStore } from "./sqlite/index.ts";
 import { ephemeralWrapper } from "./testing/ephemeral-wrapper.ts";
 
+const caller = fileURLToPath(new URL("fixtures/parallel-calls.ts", import.meta.url));
 const fetch = guardedFetch({ allow: ["127.0.0.1"] });
 let provider: IdentityProvider;
 beforeAll(async () => {
@@ -73,23 +77,27 @@ async function oneRefresh(backends: readonly ((container: Container) => void)[])
   expect(await first.get(AUDIT_LOG).verify(alice)).toMatchObject({ intact: true });
 }
 
-describe("sqlite", () => {
-  test("100 calls over two instances with an ended token make one refresh", async () => {
-    const path = join(await mkdtemp(join(tmpdir(), "ashlar-identity-")), "identity.db");
-    const open = () => {
-      const database = new Database(path);
-      database.pragma("journal_mode = WAL");
-      return database;
-    };
-    const databases = [open(), open()];
-    await oneRefresh(
-      databases.map((database) => (container) => {
-        container.bind(IDENTITY_DATABASE).toConstantValue(database);
-        container.load(sqliteIdentityModule());
-      }),
-    );
-    for (const database of databases) database.close();
+test("sqlite: 100 calls over two processes with an ended token make one refresh", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "ashlar-identity-"));
+  const [path, key] = [join(folder, "identity.db"), join(folder, "key")];
+  await createKeyFile(key);
+  const clock = movableClock();
+  const store = new SqliteIdentityStore({ database: new Database(path), clock });
+  const mine = installation({ store, clock, wrapper: new KeyFileWrapper({ path: key }) });
+  await mine.vault.add(alice, calendar(provider.issuer));
+  await mine.agree(alice, "calendar");
+  const before = provider.served.length;
+  const processes = ["50", "50"].map((calls) => {
+    const flags = ["--conditions=@ashlar/source", "--disable-warning=ExperimentalWarning"];
+    const { stdin, stdout } = spawn(process.execPath, [...flags, caller, path, key, "60000", calls]);
+    return { stdin, lines: createInterface({ input: stdout })[Symbol.asyncIterator]() };
   });
+  for (const { lines } of processes) expect((await lines.next()).value).toBe("ready");
+  for (const { stdin } of processes) stdin.end("go");
+  const answers = await Promise.all(processes.map(async ({ lines }) => JSON.parse(String((await lines.next()).value))));
+  expect(answers.flat()).toHaveLength(100);
+  expect(new Set(answers.flat()).size).toBe(1);
+  expect(provider.served.slice(before)).toEqual(["refresh_token"]);
 });
 
 describeWith([parts.redis], "redis", () => {

@@ -149,10 +149,10 @@ async function open({ database: path, key }: { readonly database: string; readon
     path: string,
   ) => SqliteDatabase & { close(): void };
   const database = new Database(path);
-  database.pragma("journal_mode = WAL");
-  const store = new SqliteIdentityStore({ database });
+  const durability = "full";
+  const store = new SqliteIdentityStore({ database, durability });
   const keyring = new Keyring({ store, wrapper });
-  const audit = new AuditLog({ store: new SqliteAuditStore({ database }), keyring });
+  const audit = new AuditLog({ store: new SqliteAuditStore({ database, durability }), keyring });
   await keyring.check();
   return { vault: new Vault({ store, keyring, audit }), audit, close: () => database.close() };
 }

@@ -17,6 +17,7 @@ import { RedisIdentityStore } from "../redis/redis-identity-store.ts";
 import { Revocations } from "../revocations.ts";
 import { KeyringSealer } from "../sealer.ts";
 import { SigningKeys } from "../signing-keys.ts";
+import type { Durability } from "../sqlite/connection.ts";
 import { SqliteAuditStore } from "../sqlite/sqlite-audit-store.ts";
 import { SqliteIdentityStore } from "../sqlite/sqlite-identity-store.ts";
 import { Vault } from "../vault.ts";
@@ -138,20 +139,20 @@ export const inMemoryIdentityModule = (): ContainerModule =>
   });
 
 /** Stores in the SQLite file bound as `IDENTITY_DATABASE`. */
-export const sqliteIdentityModule = (): ContainerModule =>
+export const sqliteIdentityModule = (chosen: { readonly durability?: Durability } = {}): ContainerModule =>
   new ContainerModule((options) => {
     refuseRebind(options, tokens.IDENTITY_STORE, tokens.AUDIT_STORE);
     options
       .bind(tokens.IDENTITY_STORE)
       .toResolvedValue(
-        (database, now = systemClock) => new SqliteIdentityStore({ database, clock: now }),
+        (database, now = systemClock) => new SqliteIdentityStore({ ...chosen, database, clock: now }),
         [tokens.IDENTITY_DATABASE, clock],
       )
       .inSingletonScope()
       .onDeactivation((store) => store.close());
     options
       .bind(tokens.AUDIT_STORE)
-      .toResolvedValue((database) => new SqliteAuditStore({ database }), [tokens.IDENTITY_DATABASE])
+      .toResolvedValue((database) => new SqliteAuditStore({ ...chosen, database }), [tokens.IDENTITY_DATABASE])
       .inSingletonScope()
       .onDeactivation((store) => store.close());
   });
