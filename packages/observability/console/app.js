@@ -54,7 +54,10 @@ function welcome() {
   );
 }
 
-addEventListener("hashchange", () => void route());
+addEventListener("hashchange", () => {
+  say("");
+  void route();
+});
 const asked = call("me").catch((error) => {
   say(error.message);
   return { actions: false };

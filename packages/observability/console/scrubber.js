@@ -27,7 +27,10 @@ export class Scrubber {
     this.events = [];
     this.width = 0;
     this.draw = perFrame(() => this.paint());
-    this.range.addEventListener("input", () => move(this.index()));
+    this.range.addEventListener(
+      "input",
+      perFrame(() => move(this.index())),
+    );
     new ResizeObserver(this.draw).observe(this.canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", this.draw);
   }
@@ -47,7 +50,7 @@ export class Scrubber {
 
   show(event) {
     this.at = event;
-    this.range.value = String(event.seq);
+    if (this.range.value !== String(event.seq)) this.range.value = String(event.seq);
     const index = this.index();
     const before = this.events[index - 1];
     const gap = before === undefined ? "" : `, ${duration(event.at - before.at)} after the one before`;

@@ -31,7 +31,10 @@ export class SessionView {
       events: new Timeline({ reading: this.reading, choose: chooseEvent }),
       transcript: new Transcript({ choose: (event) => this.reveal(event.seq) }),
       spans: new Spans({ choose: (span) => this.details.span(span) }),
-      decisions: new Decisions({ choose: ({ event, span }) => (event ? this.choose(event) : this.details.span(span)) }),
+      decisions: new Decisions({
+        choose: ({ event, span }) =>
+          event ? this.list.select(this.events.indexOf(event), true) : this.details.span(span),
+      }),
       usage: new Usage(),
     };
     this.facts = h("div", { class: "facts" });
@@ -81,6 +84,10 @@ export class SessionView {
     this.show("events");
   }
 
+  get list() {
+    return this.panels.events.list;
+  }
+
   tab(name, label) {
     const button = h(
       "button",
@@ -108,6 +115,7 @@ export class SessionView {
     const panel = this.panels[name];
     panel.draw?.();
     panel.list?.soon();
+    if (name === "events") this.list.select(this.list.selected, false);
   }
 
   async open() {
@@ -124,7 +132,7 @@ export class SessionView {
       this.panels.events.element.dataset.empty = error.message;
       return say(error.message);
     }
-    if (this.chosen === undefined) this.panels.events.list.select(0, true);
+    if (this.chosen === undefined) this.list.select(0, true);
     this.live.start(this.events.at(-1)?.seq ?? 0);
     await this.loadSpans();
   }
@@ -151,7 +159,7 @@ export class SessionView {
   draw() {
     const { events, reading, panels } = this;
     reading.to(events);
-    const { list } = panels.events;
+    const { list } = this;
     const follows = list.set(events) && list.selected === events.length - 2;
     if (follows) list.select(events.length - 1, true);
     panels.events.element.dataset.empty = events.length > 0 ? "" : "Loading …";
@@ -179,7 +187,8 @@ export class SessionView {
   scrub(index) {
     const event = this.events[index];
     if (event === undefined) return;
-    this.panels.events.list.select(index, false);
+    this.list.select(index, false);
+    this.list.draw();
     this.chosen = event;
     this.scrubber.show(event);
     clearTimeout(this.settled);
@@ -187,7 +196,7 @@ export class SessionView {
   }
 
   step(by) {
-    const { list } = this.panels.events;
+    const { list } = this;
     list.select(Math.max(0, Math.min(list.items.length - 1, list.selected + by)), true);
   }
 
@@ -195,7 +204,7 @@ export class SessionView {
     const index = this.events.findIndex((event) => event.seq === seq);
     if (index < 0) return;
     this.show("events");
-    this.panels.events.list.select(index, true);
+    this.list.select(index, true);
   }
 
   showStatus(status = "") {

@@ -47,6 +47,7 @@ export class Sessions {
   }
 
   fresh() {
+    this.list.selected = -1;
     Object.assign(this, { all: [], cursor: undefined, complete: false, loading: false, round: this.round + 1 });
     return this.more();
   }

@@ -2,8 +2,8 @@ import { duration, h } from "./base.js";
 import { familyOf, told } from "./read-event.js";
 import { VirtualList } from "./virtual-list.js";
 
-/** More does not fit into a line, and every letter of it would be measured. */
-const LONGEST = 180;
+/** More fits into no line; bodies may be large. */
+const LONGEST = 1000;
 
 export const since = (event, before) => {
   const gap = before === undefined ? 0 : event.at - before.at;

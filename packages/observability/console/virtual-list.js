@@ -1,6 +1,8 @@
 import { clean, h, perFrame } from "./base.js";
 
 const OVERSCAN = 4;
+/** Pixels of a narrow letter: what a line can hold is cut by it, since every letter of a text is measured. */
+const NARROWEST = 4;
 
 /**
  * Shows only the rows in sight, in elements that are used again: `cells` names their parts, `fill` gives their texts.
@@ -8,7 +10,19 @@ const OVERSCAN = 4;
  */
 export class VirtualList {
   constructor(element, { height, cells, fill, choose, near, opens = false }) {
-    Object.assign(this, { element, height, cells, fill, choose, near, opens, items: [], selected: -1, slots: [] });
+    Object.assign(this, {
+      element,
+      height,
+      cells,
+      fill,
+      choose,
+      near,
+      opens,
+      items: [],
+      selected: -1,
+      slots: [],
+      top: 0,
+    });
     this.space = h("div", { role: "presentation" });
     this.soon = perFrame(() => this.draw());
     element.replaceChildren(this.space);
@@ -17,6 +31,9 @@ export class VirtualList {
     element.addEventListener("click", ({ target }) => {
       const row = target.closest("[role=option]");
       if (row !== null) this.select(Number(row.ariaPosInSet) - 1, true);
+    });
+    element.addEventListener("focus", () => {
+      if (this.selected < 0 && element.matches(":focus-visible")) this.select(0, false);
     });
     new ResizeObserver(this.soon).observe(element);
   }
@@ -36,28 +53,35 @@ export class VirtualList {
 
   draw() {
     const { element, height, items } = this;
-    const { clientHeight } = element;
+    const { clientHeight, clientWidth, scrollTop } = element;
     if (clientHeight === 0) return;
-    this.space.style.height = `${items.length * height}px`;
-    const first = Math.max(0, Math.floor(element.scrollTop / height) - OVERSCAN);
-    const last = Math.min(items.length, Math.ceil((element.scrollTop + clientHeight) / height) + OVERSCAN);
-    const slots = Math.ceil(clientHeight / height) + 2 * OVERSCAN + 1;
-    if (this.slots.length < slots) this.grow(slots);
-    const used = new Set();
+    const leap = Math.abs(scrollTop - this.top) > clientHeight;
+    Object.assign(this, { top: scrollTop, most: Math.ceil(clientWidth / NARROWEST) });
+    if (this.stale) this.space.style.height = `${items.length * height}px`;
+    // A leap draws what is in sight; a step also what comes next, so that nothing is missing while it moves.
+    const spare = leap ? 0 : OVERSCAN;
+    const first = Math.max(0, Math.floor(scrollTop / height) - spare);
+    const last = Math.min(items.length, Math.ceil((scrollTop + clientHeight) / height) + spare);
+    const [held, shown, hidden] = [new Map(), [], []];
+    for (const slot of this.slots) {
+      if (slot.index >= first && slot.index < last) held.set(slot.index, slot);
+      else (slot.index === -1 ? hidden : shown).push(slot);
+    }
     for (let index = first; index < last; index++) {
-      const slot = this.slots[index % this.slots.length];
-      used.add(slot);
+      const slot = held.get(index) ?? shown.pop() ?? hidden.pop() ?? this.grow();
       if (slot.item !== items[index] || slot.index !== index || this.stale) this.put(slot, items[index], index);
       const selected = index === this.selected;
       if (slot.selected !== selected) this.mark(slot, selected);
     }
-    for (const slot of this.slots) {
-      if (used.has(slot) || slot.index === -1) continue;
+    for (const slot of shown) {
       slot.row.hidden = true;
       Object.assign(slot, { index: -1, item: undefined });
     }
     this.stale = false;
-    if (this.selected >= 0) element.setAttribute("aria-activedescendant", `${element.id}-${this.selected}`);
+    const active = this.selected < 0 ? null : `${element.id}-${this.selected}`;
+    if (active === null) element.removeAttribute("aria-activedescendant");
+    else if (element.getAttribute("aria-activedescendant") !== active)
+      element.setAttribute("aria-activedescendant", active);
     if (last >= items.length - 20) this.near?.();
   }
 
@@ -69,16 +93,15 @@ export class VirtualList {
     else slot.row.removeAttribute("id");
   }
 
-  grow(slots) {
-    while (this.slots.length < slots) {
-      const cells = Object.fromEntries(this.cells.map((name) => [name, h("span", { class: name }, "")]));
-      const row = h("div", { class: "row", role: "option", hidden: true }, ...Object.values(cells));
-      row.style.height = `${this.height}px`;
-      this.slots.push({ row, cells, index: -1, item: undefined });
-      this.space.append(row);
-    }
-    for (const slot of this.slots) Object.assign(slot, { index: -1, item: undefined });
-    this.stale = true;
+  grow() {
+    const cells = Object.fromEntries(this.cells.map((name) => [name, h("span", { class: name }, "")]));
+    const row = h("div", { class: "row", role: "option" }, ...Object.values(cells));
+    row.style.height = `${this.height}px`;
+    row.ariaSetSize = String(this.items.length);
+    const slot = { row, cells, index: -1, item: undefined };
+    this.slots.push(slot);
+    this.space.append(row);
+    return slot;
   }
 
   put(slot, item, index) {
@@ -94,7 +117,7 @@ export class VirtualList {
       row.className = `row ${kind}`;
     }
     for (const name in texts) {
-      const text = clean(texts[name]);
+      const text = clean(String(texts[name] ?? "").slice(0, this.most));
       if (cells[name].textContent !== text) cells[name].textContent = text;
     }
   }
