@@ -1,5 +1,6 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { ToolsError } from "../errors.ts";
+import { AUTHORITIES_VARIABLE } from "../guest/way-out.ts";
 
 /** `chromium` has every feature of a desktop browser; `headless-shell` is ready in less than half the time. */
 export type BrowserProgram = "chromium" | "headless-shell";
@@ -50,6 +51,16 @@ export function commandLine(path: string, { width, height }: Viewport): readonly
     `--disable-features=${OFF.join(",")}`,
     "about:blank",
   ];
-  // The guest lets no descriptor through but the three streams: the protocol's pipe, on 3 and 4, is made of two of them.
-  return ["/bin/sh", "-c", 'exec "$@" 3<&0 4>&1 </dev/null >/dev/null', "sh", ...browser];
+  return ["/bin/sh", "-c", START, TRUST, ...browser];
 }
+
+/**
+ * The guest lets no descriptor through but the three streams: the protocol's pipe, on 3 and 4, is made of two of them.
+ * Where the proxy ends TLS its authority is trusted first, or the browser does not start. Its home is not the workspace.
+ */
+const START = `export HOME=/tmp/browser-home
+if [ -n "$${AUTHORITIES_VARIABLE}" ]; then
+  /usr/bin/python3 -I -S -c "$0" "$${AUTHORITIES_VARIABLE}" "$HOME/.pki/nssdb" </dev/null >/dev/null || exit 1
+fi
+exec "$@" 3<&0 4>&1 </dev/null >/dev/null`;
+const TRUST = readFileSync(new URL("../../src/browser/programs/trust.py", import.meta.url), "utf8");

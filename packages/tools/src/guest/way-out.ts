@@ -21,6 +21,9 @@ const CERTIFICATE_VARIABLES: Readonly<Record<string, string>> = {
   GIT_SSL_CAINFO: BUNDLE_INSIDE,
 };
 
+/** In PEM, for programs that keep a store of their own: the authorities beside the public ones. */
+export const AUTHORITIES_VARIABLE = "EGRESS_AUTHORITIES";
+
 /** The way out that a spec asks for; `TOOLS_UNSUPPORTED` where the backend was given no gateway to open it. */
 export async function openWayOut(
   gateway: EgressGateway | undefined,
@@ -56,7 +59,10 @@ export const guestEgress = (link: EgressLink | undefined): GuestSandboxDeps["egr
     : {
         link,
         socketInside: `${FOLDER_INSIDE}/${basename(link.socketPath)}`,
-        variables: link.certificates === undefined ? {} : CERTIFICATE_VARIABLES,
+        variables:
+          link.certificates === undefined
+            ? {}
+            : { ...CERTIFICATE_VARIABLES, [AUTHORITIES_VARIABLE]: link.certificates.trim() },
       };
 
 function readSystem(): string | undefined {
