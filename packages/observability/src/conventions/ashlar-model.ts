@@ -3,6 +3,9 @@ import type { Attributes } from "./gen-ai-model.ts";
 /** What Ashlar's packages say where no convention has a word. */
 export const ashlarAttributes: Attributes = {
   "ashlar.tenant": "string",
+  "ashlar.browser.action": "string",
+  "ashlar.browser.id": "string",
+  "ashlar.browser.program": "string",
   "ashlar.credential.reference": "string",
   "ashlar.gateway.target": "string",
   "ashlar.memory.operation": "string",
@@ -22,6 +25,9 @@ export const ashlarAttributes: Attributes = {
 
 /** Spans of Ashlar's own, by name: what each must carry. Its names ending in a star stand for several. */
 export const ashlarSpans: Readonly<Record<string, readonly string[]>> = {
+  "browser.action *": ["ashlar.browser.id", "ashlar.browser.action"],
+  "browser.close": ["ashlar.browser.id"],
+  "browser.open": ["ashlar.browser.program"],
   "gateway.call": ["ashlar.tenant", "ashlar.gateway.target", "gen_ai.tool.name"],
   "identity.authenticate": [],
   "identity.decide": ["ashlar.tenant", "ashlar.policy.action", "ashlar.policy.resource"],

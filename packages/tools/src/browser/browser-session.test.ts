@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { trace } from "@opentelemetry/api";
 import { afterAll, beforeAll, test } from "vitest";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
 import { BubblewrapBackend } from "../bubblewrap/index.ts";
+import { seeSpans } from "../fixtures/seen-spans.ts";
 import { WasmBackend } from "../wasm/index.ts";
 import { Browsing, context, eventually } from "./fixtures/browsing.ts";
 import { type Site, startSite } from "./fixtures/site.ts";
@@ -71,6 +73,33 @@ describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "a browser
     assert.equal(session.list()[0]?.title, "Thanks");
     assert.ok(site.requests.includes("GET /done?name=Ada&size=L&gift=on&photo=me.txt"));
     await assert.rejects(session.click(reference(after, "Send")), { code: "TOOLS_UNKNOWN_ELEMENT" });
+  });
+
+  test("each operation is a span that ends and holds nothing of the page", async () => {
+    const seen = seeSpans();
+    await using brief = await browsing.open({ network: { mode: "allow", hosts: [site.host] } });
+    await brief.navigate(`${site.origin}/done?token=hunter2`);
+    await assert.rejects(brief.click("hunter2"), { code: "TOOLS_UNKNOWN_ELEMENT" });
+    await brief.close();
+    trace.disable();
+    const names = [
+      "browser.open",
+      "sandbox.create",
+      "browser.action navigate",
+      "browser.action click",
+      "browser.close",
+    ];
+    assert.deepEqual(
+      seen.map(({ name }) => name),
+      names,
+    );
+    assert.ok(seen.every(({ ended }) => ended));
+    const [opened, created, , clicked] = seen;
+    assert.equal(opened?.attributes["ashlar.browser.program"], "headless-shell");
+    assert.equal(opened?.attributes["ashlar.sandbox.id"], created?.attributes["ashlar.sandbox.id"]);
+    assert.equal(clicked?.attributes["ashlar.browser.id"], brief.id);
+    assert.equal(clicked?.attributes["error.type"], "TOOLS_UNKNOWN_ELEMENT");
+    assert.doesNotMatch(JSON.stringify(seen), /hunter2|127\.0\.0\.1/);
   });
 
   test("history goes back and forward", async () => {

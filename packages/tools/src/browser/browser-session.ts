@@ -1,5 +1,6 @@
 import { type Clock, type Principal, systemClock } from "../dialect.ts";
 import { ToolsError } from "../errors.ts";
+import { inSpan } from "../internal/spans.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { SandboxFiles } from "../sandbox-files.ts";
 import { BrowserEvents, shownUrl } from "./browser-event.ts";
@@ -262,7 +263,7 @@ export class BrowserSession implements AsyncDisposable {
 
   /** Saves what is to be kept, ends the browser and its sandbox. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= inSpan("browser.close", { "ashlar.browser.id": this.id }, () => this.#close());
     return this.#closing;
   }
 
@@ -323,6 +324,16 @@ export class BrowserSession implements AsyncDisposable {
 
   /** One at a time, in order; who gives up while waiting hears of it at once, and the turn passes by. */
   #alone<Result>(
+    name: string,
+    detail: string | (() => string),
+    options: ActOptions,
+    body: () => Promise<Result>,
+  ): Promise<Result> {
+    const attributes = { "ashlar.browser.id": this.id, "ashlar.browser.action": name };
+    return inSpan(`browser.action ${name}`, attributes, () => this.#inTurn(name, detail, options, body));
+  }
+
+  #inTurn<Result>(
     name: string,
     detail: string | (() => string),
     { signal }: ActOptions,

@@ -1,5 +1,6 @@
 import { type CallContext, type Clock, type IdSource, systemClock, systemIds } from "../dialect.ts";
 import { ToolsError } from "../errors.ts";
+import { inSpan } from "../internal/spans.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { ProbeReport, SandboxBackend } from "../sandbox-backend.ts";
 import type { SandboxSpec } from "../sandbox-spec.ts";
@@ -62,9 +63,13 @@ export class Browsers implements AsyncDisposable {
     if (!report.ok) {
       throw new ToolsError("TOOLS_ISOLATION_UNAVAILABLE", `${report.backend}: ${report.reason} ${report.remedy}`);
     }
-    const session = await this.#open(context, spec);
-    this.#deps.onOpen?.(session);
-    return session;
+    const attributes = { "ashlar.browser.program": spec.program ?? "chromium" };
+    return await inSpan("browser.open", attributes, async (span) => {
+      const session = await this.#open(context, spec);
+      span.setAttributes({ "ashlar.browser.id": session.id, "ashlar.sandbox.id": session.sandbox.id });
+      this.#deps.onOpen?.(session);
+      return session;
+    });
   }
 
   get(id: string): BrowserSession | undefined {

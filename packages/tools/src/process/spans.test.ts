@@ -1,25 +1,12 @@
 import assert from "node:assert/strict";
-import { type Span, type SpanOptions, trace } from "@opentelemetry/api";
+import { trace } from "@opentelemetry/api";
 import { afterAll, test } from "vitest";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
+import { seeSpans } from "../fixtures/seen-spans.ts";
 import { ProcessBackend } from "./index.ts";
 
-type Seen = { readonly name: string; readonly attributes: Record<string, unknown>; ended: boolean };
-
 describeWith([parts.python], "spans", () => {
-  const seen: Seen[] = [];
-  const startActiveSpan = (name: string, options: SpanOptions, body: (span: Span) => unknown): unknown => {
-    const record: Seen = { name, attributes: { ...options.attributes }, ended: false };
-    seen.push(record);
-    return body({
-      setAttribute: (key: string, value: unknown) => Object.assign(record.attributes, { [key]: value }),
-      setStatus: (status: unknown) => Object.assign(record.attributes, { status }),
-      end: () => {
-        record.ended = true;
-      },
-    } as unknown as Span);
-  };
-  trace.setGlobalTracerProvider({ getTracer: () => ({ startActiveSpan }) as never });
+  const seen = seeSpans();
   const backend = new ProcessBackend({ unsafe: true });
   afterAll(async () => {
     trace.disable();
