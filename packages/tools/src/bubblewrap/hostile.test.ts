@@ -5,45 +5,29 @@ import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { hostile } from "../../../../test/support/hostile.ts";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
-import { typed, value } from "../fixtures/conduct-cases.ts";
-import { Controls } from "../fixtures/controls.ts";
-import { hostileConductSuite } from "../fixtures/hostile-conduct-suite.ts";
-import { hostileSandboxSuite } from "../fixtures/hostile-sandbox-suite.ts";
-import { PlantedHost } from "../fixtures/planted-host.ts";
-import { sandboxProbes } from "../fixtures/sandbox-probes.ts";
-import type { Sandbox } from "../sandbox.ts";
+import { skip } from "../fixtures/not-applicable.ts";
 import { SandboxPool } from "../sandbox-pool.ts";
+import { typed, value } from "../testing/hostile/conduct-cases.ts";
+import { hostileConformance } from "../testing/index.ts";
 import { BubblewrapBackend } from "./index.ts";
 
 const context = { principal: { tenant: "acme" } };
 
 describeWith([parts.bubblewrap, parts.python], "bubblewrap under attack", () => {
-  const host = new PlantedHost();
-  const controls = new Controls(host);
-  const backend = new BubblewrapBackend({ bwrap: controls.leaky });
-  let inside: Sandbox;
-  beforeAll(async () => {
-    await host.start();
-    await controls.start();
-    inside = await backend.create(context);
+  const place = hostileConformance({
+    ...{ hostile, skip, beforeAll, afterAll, backend: "bubblewrap" },
+    createBackend: (bwrap) => new BubblewrapBackend({ bwrap }),
   });
-  afterAll(async () => {
-    await backend.close();
-    await controls.stop();
-    host.stop();
-  });
-
-  hostileSandboxSuite({ hostile, backend: backend.name, probes: sandboxProbes(host), inside: () => inside, controls });
-  hostileConductSuite({ hostile, backend: backend.name, open: () => backend, host, controls });
+  const { controls, backend } = place;
 
   hostile("what the last one left in a pool", {
     ...{ control: "in one sandbox it is there for the next run", backend: "bubblewrap" },
     async unguarded() {
-      await inside.run("left = 1; open('/tmp/left', 'w').write('x')");
-      assert.equal(await value(inside, "left"), "1");
+      await place.inside().run("left = 1; open('/tmp/left', 'w').write('x')");
+      assert.equal(await value(place.inside(), "left"), "1");
     },
     async guarded() {
-      const pool = new SandboxPool({ backend, size: 1 });
+      const pool = new SandboxPool({ backend: backend(), size: 1 });
       await pool.fill();
       const first = await pool.create(context);
       await first.run("left = 1; open('/tmp/left', 'w').write('x'); open('/dev/shm/left', 'w').write('x')");
@@ -59,7 +43,7 @@ describeWith([parts.bubblewrap, parts.python], "bubblewrap under attack", () => 
     ...{ control: "a plain process takes 400 MiB", backend: "bubblewrap" },
     unguarded: async () => assert.equal(await value(controls.outside, "len(bytearray(400 << 20)) >> 20"), "400"),
     async guarded() {
-      await using sandbox = await backend.create(context, { limits: { memoryMiB: 96 } });
+      await using sandbox = await backend().create(context, { limits: { memoryMiB: 96 } });
       const { status, stateLost } = await sandbox.run(
         "x = bytearray(400 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1",
       );
@@ -72,7 +56,7 @@ describeWith([parts.bubblewrap, parts.python], "bubblewrap under attack", () => 
     ...{ control: "a plain process makes 5,000", backend: "bubblewrap" },
     unguarded: async () => assert.equal(await value(controls.outside, `${MANY(5_000)}\nmade`), "5000"),
     async guarded() {
-      await using sandbox = await backend.create(context, { limits: { memoryMiB: 32, diskMiB: 8 } });
+      await using sandbox = await backend().create(context, { limits: { memoryMiB: 32, diskMiB: 8 } });
       const { results, status } = await sandbox.run(`${MANY(1_000_000)}\nmade`, { timeoutMs: 5_000 });
       assert.ok(status !== "ok" || Number(results[0]?.data["text/plain"]) < 1_000_000, status);
       await sandbox.files.remove("many", { recursive: true }).catch(typed);
@@ -99,10 +83,10 @@ os.makedirs("real", exist_ok=True); open("real/passwd", "w").write("mine")
 while True:
   for target in ("/etc", "real"):
     os.symlink(target, "next"); os.rename("next", "swapped")`;
-      const swapper = await inside.spawn(["/usr/bin/python3", "-c", swap]);
+      const swapper = await place.inside().spawn(["/usr/bin/python3", "-c", swap]);
       let read = 0;
       for (let tries = 0; tries < 300; tries++) {
-        const found = await inside.files.readText("swapped/passwd").catch(typed);
+        const found = await place.inside().files.readText("swapped/passwd").catch(typed);
         assert.ok(found === undefined || found === "mine", found);
         read += found === undefined ? 0 : 1;
       }

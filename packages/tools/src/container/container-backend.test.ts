@@ -2,15 +2,10 @@ import Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "vitest";
 import { hostile } from "../../../../test/support/hostile.ts";
 import { describeWith, parts } from "../../../../test/support/system-part.ts";
-import { Controls } from "../fixtures/controls.ts";
 import { egressSandboxSuite } from "../fixtures/egress-sandbox-suite.ts";
-import { hostileConductSuite } from "../fixtures/hostile-conduct-suite.ts";
-import { hostileSandboxSuite } from "../fixtures/hostile-sandbox-suite.ts";
-import { PlantedHost } from "../fixtures/planted-host.ts";
+import { skip } from "../fixtures/not-applicable.ts";
 import { probedOnce } from "../fixtures/probed-once.ts";
-import { sandboxProbes } from "../fixtures/sandbox-probes.ts";
-import type { Sandbox } from "../sandbox.ts";
-import { sandboxConformance } from "../testing/sandbox-conformance.ts";
+import { hostileConformance, sandboxConformance } from "../testing/index.ts";
 import { ContainerBackend } from "./container-backend.ts";
 import type { ContainerEngine } from "./container-engine.ts";
 import { Podman } from "./fixtures/podman.ts";
@@ -67,22 +62,11 @@ describeWith([parts.podman, parts.python], "container", () => {
   });
 
   describe("probe by probe", () => {
-    const host = new PlantedHost();
-    const controls = new Controls(host);
-    let inside: Sandbox;
-    beforeAll(async () => {
-      await host.start();
-      await controls.start();
-      inside = await backend.create(context);
+    hostileConformance({
+      ...{ hostile, skip, beforeAll, afterAll, backend: "container" },
+      // Closed with the suite around it.
+      createBackend: () => probedOnce(() => backend),
     });
-    afterAll(async () => {
-      await inside?.close();
-      await controls.stop();
-      host.stop();
-    });
-
-    hostileConductSuite({ hostile, backend: "container", open: () => backend, host, controls });
-    hostileSandboxSuite({ hostile, backend: "container", probes: sandboxProbes(host), inside: () => inside, controls });
   });
 
   test("a closed sandbox leaves no container behind", async () => {
