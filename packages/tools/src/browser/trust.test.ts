@@ -43,8 +43,9 @@ describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "a browser
       ca: upstreamAuthority.certificate,
     };
     browsing = new Browsing({ egress: { lookup, allowPrivate: hosts, substitution } });
+    await browsing.browsers.probe("chromium");
     open = (program = "headless-shell") => browsing.open({ program, network: { mode: "allow", hosts } });
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     await browsing[Symbol.asyncDispose]();
     for (const server of [bound, foreign]) {
@@ -53,7 +54,7 @@ describeWith([parts.bubblewrap, parts.chromium, parts.headlessShell], "a browser
     }
   });
 
-  for (const program of ["headless-shell"] as const) {
+  for (const program of ["headless-shell", "chromium"] as const) {
     test(`${program}: a page's placeholder becomes the secret outside, and never comes back`, async () => {
       await using session = await open(program);
       await session.navigate(address(bound, "api.test"));
