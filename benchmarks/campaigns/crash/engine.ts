@@ -53,10 +53,16 @@ export function openEngine(place: Place): Engine {
   }
   const { host, user } = place;
   const pool = new Pool({ host, user, options: "-c search_path=campaign", connectionTimeoutMillis: 2_000 });
+  const queue = new PostgresWorkQueue({ pool });
+  const live = new PostgresLiveBus({ pool });
   return {
     log: new PostgresSessionLog({ pool }),
-    queue: new PostgresWorkQueue({ pool }),
-    live: new PostgresLiveBus({ pool }),
-    close: () => pool.end(),
+    queue,
+    live,
+    async close() {
+      // One connection listens: a pool waits for it for ever.
+      await Promise.all([queue.close(), live.close()]);
+      await pool.end();
+    },
   };
 }

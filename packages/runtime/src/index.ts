@@ -63,6 +63,7 @@ export type {
   Claim,
   DueSession,
   NewSession,
+  Release,
   SessionChange,
   SessionLog,
   SessionQuery,

@@ -41,6 +41,14 @@ export interface SessionChange {
   readonly metadata?: Metadata;
   readonly state?: Json;
   readonly archivedAt?: number | null;
+  /** Then gives the claim up, as `release` does. */
+  readonly release?: Release;
+}
+
+export interface Release {
+  /** The last `seq` that the owner has read: inputs beyond it wake the session again. */
+  readonly seen: number;
+  readonly wakeAt?: number;
 }
 
 export interface SessionQuery {
@@ -122,12 +130,7 @@ export interface SessionLog {
    * Gives the claim up and sets when to run next: `wakeAt`, or now when inputs lie beyond `seen`, the last `seq` that
    * the owner has read (an `idle` session then becomes `queued`).
    */
-  release(
-    context: CallContext,
-    session: string,
-    fence: string,
-    options: { readonly seen: number; readonly wakeAt?: number },
-  ): Promise<{ readonly woken: boolean }>;
+  release(context: CallContext, session: string, fence: string, options: Release): Promise<{ readonly woken: boolean }>;
 
   /**
    * Appends an input from outside, claim or no claim, and (unless `wake` is false) sets `wakeAt` to now; an `idle`

@@ -48,7 +48,7 @@ afterAll(async () => {
 async function ashlar(...words: readonly string[]) {
   const [out, errors]: [string[], string[]] = [[], []];
   const terminal = {
-    file,
+    environment: { ASHLAR_RUNTIME_FILE: file },
     out: (line: string) => void out.push(line),
     error: (line: string) => void errors.push(line),
   };

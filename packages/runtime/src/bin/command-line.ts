@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
 import { agents, approve, fork, kill, listSessions, show, tail } from "./commands.ts";
 import { type Desk, openDesk } from "./desk.ts";
+import { placeOf } from "./place.ts";
 
-const usage = `ashlar: sessions of @ashlar/runtime in a SQLite file
+const usage = `ashlar: sessions of @ashlar/runtime, wherever they are
 
   ashlar sessions ls [--status S] [--agent A]      newest first
   ashlar sessions show <session>                   its record
@@ -13,6 +14,8 @@ const usage = `ashlar: sessions of @ashlar/runtime in a SQLite file
   ashlar agents ls                                 agents of the catalog, and those that have sessions
 
   --data FILE     the SQLite file (or ASHLAR_RUNTIME_FILE)
+  --redis URL     the Redis (or REDIS_URL)
+  --postgres URL  the PostgreSQL (or POSTGRES_URL)
   --tenant NAME   default "default"
   --json          one JSON value per line, for programs`;
 
@@ -27,16 +30,16 @@ const commands: Readonly<Record<string, (desk: Desk) => Promise<void>>> = {
 };
 
 export interface Terminal {
-  /** Taken where `--data` is not given. */
-  readonly file?: string | undefined;
+  /** Says where the sessions are when the words do not. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly out: (line: string) => void;
   readonly error: (line: string) => void;
 }
 
 /** Does what the words say and gives the exit code: 0, or 1 with one error on the error stream. */
-export async function commandLine(words: readonly string[], { file, out, error }: Terminal): Promise<number> {
+export async function commandLine(words: readonly string[], { environment, out, error }: Terminal): Promise<number> {
   try {
-    await obey(words, file, out);
+    await obey(words, environment, out);
     return 0;
   } catch (failure) {
     error(failure instanceof Error ? failure.message : String(failure));
@@ -44,12 +47,14 @@ export async function commandLine(words: readonly string[], { file, out, error }
   }
 }
 
-async function obey(words: readonly string[], known: string | undefined, out: Terminal["out"]): Promise<void> {
+async function obey(words: readonly string[], environment: Terminal["environment"], out: Terminal["out"]): Promise<void> {
   const { values, positionals } = parseArgs({
     args: [...words],
     allowPositionals: true,
     options: {
       data: { type: "string" },
+      redis: { type: "string" },
+      postgres: { type: "string" },
       tenant: { type: "string", default: "default" },
       json: { type: "boolean", default: false },
       status: { type: "string" },
@@ -63,10 +68,8 @@ async function obey(words: readonly string[], known: string | undefined, out: Te
   });
   const [noun = "", verb = "", ...operands] = positionals;
   const command = commands[`${noun} ${verb}`];
-  const file = values.data ?? known;
   if (values.help) return out(usage);
   if (command === undefined) throw new Error(`${`${noun} ${verb}`.trim() || "Nothing"} is no command.\n\n${usage}`);
-  if (file === undefined) throw new Error("Which file? Give --data FILE.");
-  await using desk = await openDesk({ ...values, file, operands, out });
+  await using desk = await openDesk({ ...values, place: placeOf(values, environment), operands, out });
   await command(desk);
 }

@@ -1,9 +1,8 @@
-import { existsSync } from "node:fs";
 import { type CallContext, type Catalog, Runtime } from "../index.ts";
-import { SqliteCatalog, SqliteSessionLog, SqliteWorkQueue } from "../sqlite/index.ts";
+import { openEngine, type Place } from "./place.ts";
 
 export interface DeskOptions {
-  readonly file: string;
+  readonly place: Place;
   readonly tenant: string;
   readonly json: boolean;
   readonly status?: string | undefined;
@@ -28,19 +27,12 @@ export interface Desk extends AsyncDisposable {
 }
 
 export async function openDesk(options: DeskOptions): Promise<Desk> {
-  const { file, tenant, operands } = options;
-  if (!existsSync(file)) throw new Error(`There is no file ${file}.`);
-  const { default: Database } = await import("better-sqlite3").catch(() => {
-    throw new Error("This command needs better-sqlite3: npm install better-sqlite3");
-  });
-  const database = new Database(file);
-  const runtime = new Runtime({
-    log: new SqliteSessionLog({ database }),
-    queue: new SqliteWorkQueue({ database }),
-  });
+  const { place, tenant, operands } = options;
+  const { catalog, close, ...engine } = await openEngine(place);
+  const runtime = new Runtime(engine);
   return {
     runtime,
-    catalog: new SqliteCatalog({ database }),
+    catalog,
     context: { principal: { tenant } },
     options,
     operand(index, name) {
@@ -49,8 +41,6 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       return value;
     },
     print: (value, text) => options.out(options.json ? JSON.stringify(value) : text),
-    async [Symbol.asyncDispose]() {
-      database.close();
-    },
+    [Symbol.asyncDispose]: close,
   };
 }

@@ -1,9 +1,9 @@
 import type { Agent } from "../agent.ts";
 import type { CallContext, Clock, Json } from "../dialect.ts";
 import { RuntimeError } from "../errors.ts";
-import type { LiveBus } from "../live-bus.ts";
-import type { SessionEvent } from "../session-event.ts";
-import type { Claim, SessionLog, SessionStatus } from "../session-log.ts";
+import type { LiveBus, LiveMessage } from "../live-bus.ts";
+import { INPUT_FENCE, type SessionEvent } from "../session-event.ts";
+import type { Claim, Release, SessionLog, SessionStatus } from "../session-log.ts";
 import { recordActive } from "./active-time.ts";
 import type { Agents } from "./agents.ts";
 import type { Draft, Journal } from "./journal.ts";
@@ -24,6 +24,7 @@ import {
 } from "./state.ts";
 import { errorBody } from "./steps.ts";
 import { Interruption, Suspension } from "./suspension.ts";
+import { Tail } from "./tail.ts";
 import { TurnSession } from "./turn-session.ts";
 
 export interface RunDeps {
@@ -40,6 +41,16 @@ export interface RunDeps {
 /** How long a session waits whose agent or version this worker does not have. */
 const UNKNOWN_AGENT_MS = 5_000;
 
+/** Most turns are over before anyone could speak to them: a session is listened to when it has run for so long. */
+const LISTEN_AFTER_MS = 10;
+
+interface Begun {
+  readonly open: OpenTurn;
+  readonly input: SessionEvent;
+  /** From its `turn.started` on. */
+  readonly events: readonly [SessionEvent, ...SessionEvent[]];
+}
+
 /** One claim of one session: takes its turns until it idles, waits, ends or is taken away. */
 export class SessionRun {
   readonly #deps: RunDeps;
@@ -49,20 +60,24 @@ export class SessionRun {
   #controller = new AbortController();
   #leaving: Interruption | undefined;
   #state: SessionState;
-  /** `seq` up to which this run has read; inputs beyond it wake the session again when it is released. */
-  #seen: number;
+  /** Inputs beyond what it has seen wake the session again when it is released. */
+  readonly #tail: Tail;
+  /** Inputs that were read and not yet taken. */
+  readonly #inputs: SessionEvent[] = [];
   #startedAt: number;
   /** `seq` of the `turn.started` of the turn under way. */
   #turnFrom: number | undefined;
+  /** Someone spoke to the session, perhaps before its turn was under way. */
+  #spokenTo = false;
 
   constructor(deps: RunDeps, { principal: { tenant } }: CallContext, claim: Claim) {
-    const { id, agent, agentVersion, state } = claim.record;
+    const { id, agent, agentVersion, state, head } = claim.record;
     this.#deps = deps;
     this.#claim = claim;
     this.#session = id;
     this.#context = { principal: { tenant, agent, agentVersion, session: id } };
     this.#state = readState(state);
-    this.#seen = this.#state.consumed;
+    this.#tail = new Tail(this.#state.consumed, head);
     this.#startedAt = deps.clock.now();
   }
 
@@ -84,17 +99,31 @@ export class SessionRun {
   }
 
   async run(): Promise<void> {
-    const { live } = this.#deps;
-    const subscription = await live.subscribe(this.#context, this.#session, ({ type }) => {
-      if (type === "control") void this.check().catch(() => {});
-    });
+    const deaf = this.#listen();
     try {
       await this.#turns();
     } catch (error) {
       if (!(RuntimeError.is(error) && error.code === "RUNTIME_FENCED")) throw error;
     } finally {
-      await subscription[Symbol.asyncDispose]();
+      await deaf();
     }
+  }
+
+  #listen(): () => Promise<void> {
+    let listening: Promise<AsyncDisposable | undefined> | undefined;
+    const timer = setTimeout(() => {
+      const heard = ({ type }: LiveMessage) => {
+        if (type !== "control") return;
+        this.#spokenTo = true;
+        void this.check().catch(() => {});
+      };
+      listening = this.#deps.live.subscribe(this.#context, this.#session, heard).catch(() => undefined);
+      void listening.then(() => this.check()).catch(() => {});
+    }, LISTEN_AFTER_MS);
+    return async () => {
+      clearTimeout(timer);
+      await (await listening)?.[Symbol.asyncDispose]();
+    };
   }
 
   async #turns(): Promise<void> {
@@ -109,10 +138,11 @@ export class SessionRun {
     await this.#report();
     for (;;) {
       if (this.#leaving !== undefined) return this.#release({ wakeAt: clock.now() });
-      const open = this.#state.open ?? (await this.#nextTurn());
-      if (open === "stopped") return this.#finish("cancelled");
-      if (open === undefined) return this.#idle(agent);
-      if ((await this.#turn(agent, open)) === "released") return;
+      const { open } = this.#state;
+      const begun = open === undefined ? await this.#nextTurn() : await this.#resumed(open);
+      if (begun === "stopped") return this.#finish("cancelled");
+      if (begun === undefined) return this.#idle(agent);
+      if ((await this.#turn(agent, begun)) === "released") return;
       await this.#report();
     }
   }
@@ -130,39 +160,58 @@ export class SessionRun {
       [...drafts, { type: "session.parked", turn: open.turn, body: { reason } }],
       "parked",
     );
-    await this.#release({ seen: placed.at(-1)?.seq ?? this.#seen });
+    await this.#release({ seen: placed.at(-1)?.seq ?? this.#tail.seen });
     return "parked";
   }
 
   /** Starts the turn of the next input; `undefined` when there is none. */
-  async #nextTurn(): Promise<OpenTurn | "stopped" | undefined> {
-    for await (const event of readAll(this.#deps.log, this.#context, this.#session, this.#state.consumed)) {
-      this.#seen = Math.max(this.#seen, event.seq);
-      this.#state = withReport(this.#state, event);
-      if (event.type === CONTROL.stop) return "stopped";
-      if (!startsTurn(event)) continue;
-      const open: OpenTurn = { turn: this.#state.turns + 1, input: event.seq, crashes: 0 };
+  async #nextTurn(): Promise<Begun | "stopped" | undefined> {
+    if (this.#tail.behind) await this.#read(this.#tail.seen);
+    for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift()) {
+      if (input.type === CONTROL.stop) return "stopped";
+      if (!startsTurn(input)) continue;
+      const open: OpenTurn = { turn: this.#state.turns + 1, input: input.seq, crashes: 0 };
       const { idleSince: _, ...busy } = this.#state;
-      this.#state = { ...busy, turns: open.turn, consumed: event.seq, open };
-      await this.#append([{ type: "turn.started", turn: open.turn, body: { input: event.seq } }], "running");
-      return open;
+      this.#state = { ...busy, turns: open.turn, consumed: input.seq, open };
+      this.#spokenTo = false;
+      const drafts = [{ type: "turn.started", turn: open.turn, body: { input: input.seq } }];
+      const [started] = await this.#append(drafts, "running");
+      return { open, input, events: [started as SessionEvent] };
     }
     return undefined;
   }
 
-  async #turn(agent: Agent, open: OpenTurn): Promise<"completed" | "released"> {
-    const { log } = this.#deps;
-    const [input, ...later] = await collect(readAll(log, this.#context, this.#session, open.input - 1));
+  /** A turn that was under way before. */
+  async #resumed(open: OpenTurn): Promise<Begun> {
+    this.#spokenTo = true;
+    const [input, ...later] = await this.#read(open.input - 1);
     const from = later.findIndex(({ type, turn }) => type === "turn.started" && turn === open.turn);
-    const started = later[from];
+    const [started, ...events] = from < 0 ? [] : later.slice(from);
     if (input === undefined || started === undefined) {
       throw new RuntimeError(
         "RUNTIME_INVALID",
         `Turn ${open.turn} of session ${this.#session} has no beginning in its log.`,
       );
     }
-    this.#seen = Math.max(this.#seen, later.at(-1)?.seq ?? 0);
-    this.#state = later.reduce(withReport, this.#state);
+    return { open, input, events: [started, ...events] };
+  }
+
+  /** What lies behind `after`; what is new of it counts, and its inputs wait for their turn. */
+  async #read(after: number): Promise<readonly SessionEvent[]> {
+    const events: SessionEvent[] = [];
+    for await (const event of readAll(this.#deps.log, this.#context, this.#session, after)) {
+      events.push(event);
+      if (event.seq <= this.#tail.seen) continue;
+      this.#tail.read(event);
+      this.#state = withReport(this.#state, event);
+      if (event.fence === INPUT_FENCE) this.#inputs.push(event);
+    }
+    return events;
+  }
+
+  async #turn(agent: Agent, { open, input, events }: Begun): Promise<"completed" | "released"> {
+    const { log } = this.#deps;
+    const [started] = events;
     this.#turnFrom = started.seq;
     this.#controller = new AbortController();
     if (this.#leaving !== undefined) this.#controller.abort(this.#leaving);
@@ -177,7 +226,8 @@ export class SessionRun {
       fence: this.#claim.fence,
       open,
       state: this.#state,
-      events: later.slice(from),
+      tail: this.#tail,
+      events,
       activeMs: () => this.#activeMs(),
       ...(fork?.effects === "recorded" ? { recorded: recordedEffects(log, this.#context, fork.session) } : {}),
     });
@@ -192,7 +242,7 @@ export class SessionRun {
     };
     const { seq, type, body = null, at } = input;
     const parent = started.traceparent ?? input.traceparent;
-    await this.check();
+    if (this.#spokenTo) await this.check();
     const run = async () => {
       signal.throwIfAborted();
       return agent.run(turn, { seq, type, body, at });
@@ -260,8 +310,8 @@ export class SessionRun {
 
   async #rest(type: string, status: "idle" | "waiting", body: { [key: string]: Json }, wakeAt?: number): Promise<void> {
     const activeMs = this.#activeMs();
-    await this.#append([{ type, body: { ...body, usage: { ...usageOf(this.#state), activeMs } } }], status);
-    await this.#release(wakeAt === undefined ? {} : { wakeAt });
+    const release = { seen: this.#tail.seen, ...(wakeAt === undefined ? {} : { wakeAt }) };
+    await this.#append([{ type, body: { ...body, usage: { ...usageOf(this.#state), activeMs } } }], status, release);
     if (wakeAt !== undefined && status === "waiting") await this.#deps.outward.wake(this.#claim.record, wakeAt);
   }
 
@@ -282,7 +332,7 @@ export class SessionRun {
     this.#state = { ...state, parent, told: usage };
   }
 
-  #release({ seen = this.#seen, wakeAt }: { readonly seen?: number; readonly wakeAt?: number }): Promise<void> {
+  #release({ seen = this.#tail.seen, wakeAt }: { readonly seen?: number; readonly wakeAt?: number }): Promise<void> {
     const options = wakeAt === undefined ? { seen } : { seen, wakeAt };
     return this.#deps.log.release(this.#context, this.#session, this.#claim.fence, options).then(() => {});
   }
@@ -291,7 +341,7 @@ export class SessionRun {
     return this.#state.activeMs + Math.max(0, this.#deps.clock.now() - this.#startedAt);
   }
 
-  async #append(drafts: readonly Draft[], status?: SessionStatus): Promise<readonly SessionEvent[]> {
+  async #append(drafts: readonly Draft[], status?: SessionStatus, release?: Release): Promise<readonly SessionEvent[]> {
     const { agent } = this.#claim.record;
     const activeMs = this.#activeMs();
     const ranMs = activeMs - this.#state.activeMs;
@@ -300,14 +350,10 @@ export class SessionRun {
     const placed = await this.#deps.journal.append(this.#context, this.#session, this.#claim.fence, drafts, {
       ...(status === undefined ? {} : { status }),
       state: writeState(this.#state),
+      ...(release === undefined ? {} : { release }),
     });
+    this.#tail.wrote(placed);
     recordActive(ranMs, { tenant: this.#context.principal.tenant, agent });
     return placed;
   }
-}
-
-async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const collected: T[] = [];
-  for await (const item of items) collected.push(item);
-  return collected;
 }

@@ -17,6 +17,9 @@ const PAGE = 200;
 /** A sweep that took so long is followed by a pause this many times as long: it never crowds out the work it finds. */
 const PAUSE = 4;
 
+/** Pages follow each other at this share of the time between sweeps: a backlog is in the queue already, most likely. */
+const SHARE = 0.1;
+
 /** Frees what dead owners hold and puts sessions into the queue whose time has come or whose wake-up was lost. */
 export class Sweep {
   readonly #deps: SweepDeps;
@@ -37,7 +40,7 @@ export class Sweep {
     if (this.#after === undefined) await this.#free();
     await this.#page();
     const spentMs = performance.now() - began;
-    this.#pauseMs = Math.max(PAUSE * spentMs, this.#after === undefined ? sweepMs : 0);
+    this.#pauseMs = Math.max(PAUSE * spentMs, this.#after === undefined ? sweepMs : sweepMs * SHARE);
   }
 
   async #free(): Promise<void> {

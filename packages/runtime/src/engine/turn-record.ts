@@ -4,6 +4,7 @@ import type { SessionEvent } from "../session-event.ts";
 import type { SessionChange } from "../session-log.ts";
 import type { Draft, Journal } from "./journal.ts";
 import { type SessionState, writeState } from "./state.ts";
+import type { Tail } from "./tail.ts";
 
 export interface TurnRecordDeps {
   readonly journal: Journal;
@@ -12,6 +13,7 @@ export interface TurnRecordDeps {
   readonly context: CallContext;
   readonly fence: string;
   readonly state: SessionState;
+  readonly tail: Tail;
   /** The turn's events so far, from its `turn.started` on. */
   readonly events: readonly SessionEvent[];
 }
@@ -67,7 +69,7 @@ export class TurnRecord {
 
   /** With a `state`, that becomes the session's in the same transaction. */
   async append(drafts: readonly Omit<Draft, "turn">[], state?: SessionState): Promise<readonly SessionEvent[]> {
-    const { journal, session, turn, context, fence } = this.#deps;
+    const { journal, session, turn, context, fence, tail } = this.#deps;
     const change: SessionChange | undefined = state && { state: writeState(state) };
     if (state !== undefined) this.state = state;
     const numbered = drafts.map((draft) => ({ ...draft, turn }));
@@ -75,6 +77,7 @@ export class TurnRecord {
       if (RuntimeError.is(error) && error.code === "RUNTIME_BACKEND_FAILED") this.broken = error;
       throw error;
     });
+    tail.wrote(placed);
     for (const event of placed) {
       this.#events.push(event);
       if (event.idempotencyKey !== undefined) this.#keys.add(event.idempotencyKey);

@@ -22,6 +22,7 @@ import { CONTROL, type OpenTurn, type SessionState, withUsage } from "./state.ts
 import { StepRunner } from "./step-runner.ts";
 import { asJson } from "./steps.ts";
 import { Suspension } from "./suspension.ts";
+import type { Tail } from "./tail.ts";
 import { fieldsOf, TurnRecord } from "./turn-record.ts";
 
 export interface TurnSessionDeps {
@@ -37,6 +38,7 @@ export interface TurnSessionDeps {
   readonly fence: string;
   readonly open: OpenTurn;
   readonly state: SessionState;
+  readonly tail: Tail;
   /** The turn's events so far, from its `turn.started` on. */
   readonly events: readonly SessionEvent[];
   /** Active time of the session up to this moment. */

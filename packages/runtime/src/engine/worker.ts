@@ -103,10 +103,8 @@ export class Worker {
         const options = { owner, count: alone ? free : 1, ...admission.limits(lane) };
         const { jobs } = await queue.take(lane, options).catch((error) => this.#giveUp(error));
         if (jobs.length === 0) continue;
-        for (const job of jobs) {
-          admission.served(lane);
-          await this.#run(job);
-        }
+        for (const _ of jobs) admission.served(lane);
+        await Promise.all(jobs.map((job) => this.#run(job)));
         progress = true;
         break;
       }

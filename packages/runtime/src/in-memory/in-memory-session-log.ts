@@ -6,6 +6,7 @@ import type {
   Claim,
   DueSession,
   NewSession,
+  Release,
   SessionChange,
   SessionLog,
   SessionQuery,
@@ -117,6 +118,7 @@ export class InMemorySessionLog implements SessionLog {
     const held = this.#fenced(context, session, fence);
     const placed = events.map((event) => this.#place(held, event, fence).event);
     if (change !== undefined) apply(held.record, change, this.#clock.now());
+    if (change?.release !== undefined) this.#giveUp(held, change.release);
     return placed;
   }
 
@@ -124,18 +126,21 @@ export class InMemorySessionLog implements SessionLog {
     context: CallContext,
     session: string,
     fence: string,
-    { seen, wakeAt }: { readonly seen: number; readonly wakeAt?: number },
+    options: Release,
   ): Promise<{ readonly woken: boolean }> {
-    const { record, events } = this.#fenced(context, session, fence);
+    return { woken: this.#giveUp(this.#fenced(context, session, fence), options) };
+  }
+
+  #giveUp({ record, events }: Held, { seen, wakeAt }: Release): boolean {
     delete record.owner;
     delete record.wakeAt;
     const unseen = events.slice(seen).some((event) => event.fence === INPUT_FENCE);
-    if (record.status === "ended") return { woken: false };
+    if (record.status === "ended") return false;
     if (unseen) {
       record.wakeAt = this.#clock.now();
       if (record.status === "idle") record.status = "queued";
     } else if (wakeAt !== undefined) record.wakeAt = wakeAt;
-    return { woken: unseen };
+    return unseen;
   }
 
   async deposit(

@@ -11,6 +11,7 @@ export {
   AGENT_SOURCE,
   AGENTS,
   BLOB_STORE,
+  CATALOG,
   CLOCK,
   IDS,
   LIVE_BUS,

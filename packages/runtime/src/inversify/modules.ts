@@ -1,8 +1,15 @@
 import { ContainerModule } from "inversify";
 import { BlobSessionLog } from "../blobs/index.ts";
-import { InMemorySessionLog, InMemoryWorkQueue } from "../in-memory/index.ts";
-import { PostgresLiveBus, PostgresSessionLog, PostgresWorkQueue } from "../postgres/index.ts";
+import { InMemoryCatalog, InMemorySessionLog, InMemoryWorkQueue } from "../in-memory/index.ts";
 import {
+  PostgresBlobStore,
+  PostgresCatalog,
+  PostgresLiveBus,
+  PostgresSessionLog,
+  PostgresWorkQueue,
+} from "../postgres/index.ts";
+import {
+  RedisCatalog,
   RedisLiveBus,
   RedisSessionLog,
   type RedisSessionLogDeps,
@@ -10,12 +17,13 @@ import {
   type RedisWorkQueueDeps,
 } from "../redis/index.ts";
 import { Runtime, type RuntimeDeps } from "../runtime.ts";
-import { SqliteSessionLog, SqliteWorkQueue } from "../sqlite/index.ts";
+import { SqliteCatalog, SqliteSessionLog, SqliteWorkQueue } from "../sqlite/index.ts";
 import { optional, refuseRebind } from "./binding.ts";
 import {
   AGENT_SOURCE,
   AGENTS,
   BLOB_STORE,
+  CATALOG,
   CLOCK,
   IDS,
   LIVE_BUS,
@@ -83,7 +91,11 @@ export const runtimeModule = (options: RuntimeModuleOptions = {}): ContainerModu
 /** Forgets everything when the process ends. */
 export const inMemoryRuntimeModule = (): ContainerModule =>
   new ContainerModule((options) => {
-    refuseRebind(options, SESSION_LOG, WORK_QUEUE);
+    refuseRebind(options, SESSION_LOG, WORK_QUEUE, CATALOG);
+    options
+      .bind(CATALOG)
+      .toResolvedValue(() => new InMemoryCatalog())
+      .inSingletonScope();
     options
       .bind(SESSION_LOG)
       .toResolvedValue((clock) => new InMemorySessionLog(clock === undefined ? {} : { clock }), [optional(CLOCK)])
@@ -99,7 +111,11 @@ export const inMemoryRuntimeModule = (): ContainerModule =>
 /** Needs `RUNTIME_DATABASE`; log and queue share the file. */
 export const sqliteRuntimeModule = (): ContainerModule =>
   new ContainerModule((options) => {
-    refuseRebind(options, SESSION_LOG, WORK_QUEUE);
+    refuseRebind(options, SESSION_LOG, WORK_QUEUE, CATALOG);
+    options
+      .bind(CATALOG)
+      .toResolvedValue((database) => new SqliteCatalog({ database }), [RUNTIME_DATABASE])
+      .inSingletonScope();
     options
       .bind(SESSION_LOG)
       .toResolvedValue(
@@ -118,10 +134,24 @@ export const sqliteRuntimeModule = (): ContainerModule =>
       .onDeactivation(close);
   });
 
-/** Needs `RUNTIME_POSTGRES`; log, queue and live bus share the database, which keeps the time. */
-export const postgresRuntimeModule = (): ContainerModule =>
+/**
+ * Needs `RUNTIME_POSTGRES`; log, queue, live bus and catalog share the database, which keeps the time. With `blobs`, large
+ * bodies lie there too.
+ */
+export const postgresRuntimeModule = ({ blobs = false }: { readonly blobs?: boolean } = {}): ContainerModule =>
   new ContainerModule((options) => {
-    refuseRebind(options, SESSION_LOG, WORK_QUEUE, LIVE_BUS);
+    refuseRebind(options, SESSION_LOG, WORK_QUEUE, LIVE_BUS, CATALOG);
+    options
+      .bind(CATALOG)
+      .toResolvedValue((pool) => new PostgresCatalog({ pool }), [RUNTIME_POSTGRES])
+      .inSingletonScope();
+    if (blobs) {
+      refuseRebind(options, BLOB_STORE);
+      options
+        .bind(BLOB_STORE)
+        .toResolvedValue((pool) => new PostgresBlobStore({ pool }), [RUNTIME_POSTGRES])
+        .inSingletonScope();
+    }
     options
       .bind(SESSION_LOG)
       .toResolvedValue((pool) => new PostgresSessionLog({ pool }), [RUNTIME_POSTGRES])
@@ -142,7 +172,11 @@ export const postgresRuntimeModule = (): ContainerModule =>
 /** Needs `RUNTIME_REDIS` and `RUNTIME_REDIS_SUBSCRIBER`; log, queue and live bus share the server, which keeps the time. */
 export const redisRuntimeModule = (given: RedisRuntimeModuleOptions = {}): ContainerModule =>
   new ContainerModule((options) => {
-    refuseRebind(options, SESSION_LOG, WORK_QUEUE, LIVE_BUS);
+    refuseRebind(options, SESSION_LOG, WORK_QUEUE, LIVE_BUS, CATALOG);
+    options
+      .bind(CATALOG)
+      .toResolvedValue((client) => new RedisCatalog({ ...given, client }), [RUNTIME_REDIS])
+      .inSingletonScope();
     options
       .bind(SESSION_LOG)
       .toResolvedValue((client) => new RedisSessionLog({ ...given, client }), [RUNTIME_REDIS])

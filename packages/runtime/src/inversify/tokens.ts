@@ -2,6 +2,7 @@ import type { ServiceIdentifier } from "inversify";
 import type { Agent } from "../agent.ts";
 import type { AgentSource } from "../agent-source.ts";
 import type { BlobStore } from "../blob-store.ts";
+import type { Catalog } from "../catalog.ts";
 import type { Redactor } from "../dialect.ts";
 import type { SqliteDatabase } from "../internal/sqlite.ts";
 import type { LiveBus } from "../live-bus.ts";
@@ -32,6 +33,8 @@ export const AGENT_SOURCE: ServiceIdentifier<AgentSource> = token("@ashlar/runti
 export const OUTSIDE_WORK: ServiceIdentifier<OutsideWork> = token("@ashlar/runtime:OutsideWork");
 /** Optional: large bodies lie here instead of in the log. */
 export const BLOB_STORE: ServiceIdentifier<BlobStore> = token("@ashlar/runtime:BlobStore");
+/** Of every engine: versioned documents, for an `AgentCatalog`. */
+export const CATALOG: ServiceIdentifier<Catalog> = token("@ashlar/runtime:Catalog");
 /** Optional: the agents that this process runs; more can be defined later. */
 export const AGENTS: ServiceIdentifier<readonly Agent[]> = token("@ashlar/runtime:Agents");
 /** A better-sqlite3 `Database`, bound by the root, which also closes it. */

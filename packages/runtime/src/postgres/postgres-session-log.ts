@@ -6,6 +6,7 @@ import type {
   Claim,
   DueSession,
   NewSession,
+  Release,
   SessionChange,
   SessionLog,
   SessionQuery,
@@ -60,12 +61,8 @@ const sources = {
       ELSE session.fence = $5 END
     RETURNING session.*, held_by`,
   append: "SELECT * FROM runtime_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-  release: `
-    UPDATE runtime_session SET owner = NULL,
-      wake_at = CASE WHEN status = 'ended' THEN NULL WHEN last_input > $4 THEN runtime_now($6) ELSE $5::float8 END,
-      status = CASE WHEN last_input > $4 AND status = 'idle' THEN 'queued' ELSE status END
-    WHERE id = $1 AND tenant = $2 AND fence = $3 AND owner IS NOT NULL
-    RETURNING status <> 'ended' AND last_input > $4 AS woken`,
+  appendAndRelease: "SELECT * FROM runtime_append_and_release($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+  release: "SELECT woken FROM runtime_release($1, $2, $3, $4, $5, $6)",
   deposit: "SELECT * FROM runtime_deposit($1, $2, $3, $4, $5, $6, $7)",
   read: `SELECT seq, fence, event FROM runtime_event WHERE session = ${NUMBER} AND seq > $3 ORDER BY seq LIMIT $4`,
   saveSnapshot: `
@@ -174,12 +171,13 @@ export class PostgresSessionLog implements SessionLog {
     change?: SessionChange,
   ): Promise<readonly SessionEvent[]> {
     const { tenant } = context.principal;
-    const { status, metadata, state, archivedAt } = change ?? {};
+    const { status, metadata, state, archivedAt, release } = change ?? {};
     const placed = await this.#connection.rows<Placed>(
-      sources.append,
+      release === undefined ? sources.append : sources.appendAndRelease,
       ...[tenant, session, fence, eventsJson(events), change !== undefined, status],
       ...[metadata && JSON.stringify(metadata), state === undefined ? undefined : JSON.stringify(state)],
       ...[archivedAt !== undefined, archivedAt, this.#now()],
+      ...(release === undefined ? [] : [Math.min(release.seen, LARGEST_LIMIT), release.wakeAt]),
     );
     if (placed[0]?.seq === 0) return this.#refused(context, session);
     return placed.map((row, index) => eventAt(row, fence, events[index], tenant, session));
@@ -189,14 +187,15 @@ export class PostgresSessionLog implements SessionLog {
     context: CallContext,
     session: string,
     fence: string,
-    { seen, wakeAt }: { readonly seen: number; readonly wakeAt?: number },
+    { seen, wakeAt }: Release,
   ): Promise<{ readonly woken: boolean }> {
     const most = Math.min(seen, LARGEST_LIMIT);
-    const released = await this.#connection.row<{ woken: boolean }>(
-      sources.release,
-      ...[session, context.principal.tenant, fence, most, wakeAt, this.#now()],
-    );
-    return released ?? this.#refused(context, session);
+    const { woken } =
+      (await this.#connection.row<{ woken: boolean | null }>(
+        sources.release,
+        ...[context.principal.tenant, session, fence, most, wakeAt, this.#now()],
+      )) ?? {};
+    return typeof woken === "boolean" ? { woken } : this.#refused(context, session);
   }
 
   async deposit(

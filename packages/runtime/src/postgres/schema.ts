@@ -92,12 +92,34 @@ export const SESSION_LOG_SCHEMA: PostgresSchema = {
       RETURN NEXT;
     END $$;
     `,
+    `
+    CREATE FUNCTION runtime_release(
+      for_tenant text, for_session text, for_fence text, seen int, next_wake float8, at float8, OUT woken boolean
+    ) LANGUAGE sql AS $$
+      UPDATE runtime_session SET owner = NULL,
+        wake_at = CASE WHEN status = 'ended' THEN NULL WHEN last_input > seen THEN runtime_now(at) ELSE next_wake END,
+        status = CASE WHEN last_input > seen AND status = 'idle' THEN 'queued' ELSE status END
+      WHERE id = for_session AND tenant = for_tenant AND fence = for_fence AND owner IS NOT NULL
+      RETURNING status <> 'ended' AND last_input > seen
+    $$;
+
+    CREATE FUNCTION runtime_append_and_release(
+      for_tenant text, for_session text, for_fence text, events json, change boolean, to_status text,
+      to_metadata jsonb, to_state text, archive boolean, to_archived float8, at float8, seen int, next_wake float8
+    ) RETURNS TABLE (seq int, known_fence text, known text) LANGUAGE plpgsql AS $$
+    BEGIN
+      RETURN QUERY SELECT * FROM runtime_append(
+        for_tenant, for_session, for_fence, events, change, to_status, to_metadata, to_state, archive, to_archived, at);
+      PERFORM runtime_release(for_tenant, for_session, for_fence, seen, next_wake, at);
+    END $$;
+    `,
   ],
 };
 
 /**
  * One row per session, whether it waits (`token` absent) or is in work: its lock decides between a put and a take. Who
- * counts against a limit takes that key's advisory lock first; to give a place back needs none.
+ * counts against a limit takes that key's advisory lock first; to give a place back needs none. The tables are unlogged:
+ * a server that crashes has an empty queue, and what was in it is put in again from the log.
  */
 export const WORK_QUEUE_SCHEMA: PostgresSchema = {
   store: "runtime_work_queue",
@@ -222,6 +244,12 @@ export const WORK_QUEUE_SCHEMA: PostgresSchema = {
       UPDATE runtime_job SET available_at = coalesce(back_at, again) WHERE session = for_session;
       PERFORM runtime_job_wait(ARRAY[for_session]);
     END $$;
+    `,
+    `
+    ALTER TABLE runtime_job SET UNLOGGED;
+    ALTER TABLE runtime_held SET UNLOGGED;
+    ALTER TABLE runtime_rate SET UNLOGGED;
+    ALTER TABLE runtime_queue_lease SET UNLOGGED;
     `,
   ],
 };

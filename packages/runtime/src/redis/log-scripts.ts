@@ -26,6 +26,23 @@ local function change_status(record, index, id, before, after)
 end
 `;
 
+const RELEASE = `
+local function give_up(record, list, claims, index, id, owner, status, unseen, at, given)
+  redis.call('HDEL', record, 'owner')
+  unclaim(claims, owner)
+  local woken = status ~= 'ended' and unseen
+  if status == 'ended' then at = '' elseif woken then at = exact(now_of(given)) end
+  if at == '' then
+    redis.call('HDEL', record, 'wakeAt')
+    redis.call('ZREM', list, id)
+  else
+    wake(record, list, id, at)
+  end
+  if woken and status == 'idle' then change_status(record, index, id, status, 'queued') end
+  return woken and 1 or 0
+end
+`;
+
 const LEASES = `
 local function live(leases, owner, now)
   return owner and tonumber(redis.call('HGET', leases, owner) or '0') > now
@@ -91,8 +108,8 @@ return { owner or '', redis.call('HGETALL', KEYS[1]) }
 
 /**
  * KEYS: record, events, keys, index, wake, claims. ARGV: now, id, tenant, fence, the head that this owner has seen, how
- * many fields, fields and values to set, status or empty, "1" to set updatedAt, "1" to clear archivedAt, then key and
- * event of each event. Gives, for each event, its seq and, when its key was known, the fence and body of the earlier one.
+ * many fields, fields and values to set, status or empty, "1" to set updatedAt, "1" to clear archivedAt, what was seen
+ * and wakeAt for a release or empty, then key and event of each event. Gives, for each event, its seq and, when its key was known, the fence and body of the earlier one.
  * A head that lies behind what was acknowledged means that a failover forgot it: the claim ends, and the session starts
  * over from what is there.
  */
@@ -100,8 +117,10 @@ export const append: Script = script(
   EVENTS,
   INDEX,
   LEASES,
+  RELEASE,
   `
-local tenant, fence, owner, head, status = unpack(redis.call('HMGET', KEYS[1], 'tenant', 'fence', 'owner', 'head', 'status'))
+local tenant, fence, owner, head, status, input =
+  unpack(redis.call('HMGET', KEYS[1], 'tenant', 'fence', 'owner', 'head', 'status', 'lastInput'))
 if tenant ~= ARGV[3] then return ${ABSENT} end
 if fence ~= ARGV[4] or not owner then return ${FENCED} end
 if tonumber(head) < tonumber(ARGV[5]) then
@@ -112,7 +131,7 @@ if tonumber(head) < tonumber(ARGV[5]) then
 end
 local at = 6 + 2 * ARGV[6]
 local last, placed = tonumber(head), {}
-for i = at + 4, #ARGV, 2 do
+for i = at + 6, #ARGV, 2 do
   local key = ARGV[i]
   local known = key ~= '' and redis.call('HGET', KEYS[3], key)
   if known then
@@ -124,11 +143,20 @@ for i = at + 4, #ARGV, 2 do
     placed[#placed + 1] = { last }
   end
 end
-redis.call('HSET', KEYS[1], 'head', last)
-if at > 6 then redis.call('HSET', KEYS[1], unpack(ARGV, 7, at)) end
-if ARGV[at + 1] ~= '' then change_status(KEYS[1], KEYS[4], ARGV[2], status, ARGV[at + 1]) end
-if ARGV[at + 2] == '1' then redis.call('HSET', KEYS[1], 'updatedAt', exact(now_of(ARGV[1]))) end
+if ARGV[at + 2] == '1' then
+  redis.call('HSET', KEYS[1], 'head', last, 'updatedAt', exact(now_of(ARGV[1])), unpack(ARGV, 7, at))
+else
+  redis.call('HSET', KEYS[1], 'head', last)
+end
+if ARGV[at + 1] ~= '' then
+  change_status(KEYS[1], KEYS[4], ARGV[2], status, ARGV[at + 1])
+  status = ARGV[at + 1]
+end
 if ARGV[at + 3] == '1' then redis.call('HDEL', KEYS[1], 'archivedAt') end
+if ARGV[at + 4] ~= '' then
+  local unseen = tonumber(input) > tonumber(ARGV[at + 4])
+  give_up(KEYS[1], KEYS[5], KEYS[6], KEYS[4], ARGV[2], owner, status, unseen, ARGV[at + 5], ARGV[1])
+end
 return placed
 `,
 );
@@ -140,25 +168,14 @@ return placed
 export const release: Script = script(
   LEASES,
   INDEX,
+  RELEASE,
   `
 local tenant, fence, owner, status, input, head =
   unpack(redis.call('HMGET', KEYS[1], 'tenant', 'fence', 'owner', 'status', 'lastInput', 'head'))
 if tenant ~= ARGV[3] then return ${ABSENT} end
 if fence ~= ARGV[4] or not owner then return ${FENCED} end
-redis.call('HDEL', KEYS[1], 'owner')
-unclaim(KEYS[3], owner)
-local forgotten = tonumber(head) < tonumber(ARGV[7])
-local woken = status ~= 'ended' and (forgotten or tonumber(input) > tonumber(ARGV[5]))
-local at = ARGV[6]
-if status == 'ended' then at = '' elseif woken then at = exact(now_of(ARGV[1])) end
-if at == '' then
-  redis.call('HDEL', KEYS[1], 'wakeAt')
-  redis.call('ZREM', KEYS[2], ARGV[2])
-else
-  wake(KEYS[1], KEYS[2], ARGV[2], at)
-end
-if woken and status == 'idle' then change_status(KEYS[1], KEYS[4], ARGV[2], status, 'queued') end
-return woken and 1 or 0
+local unseen = tonumber(head) < tonumber(ARGV[7]) or tonumber(input) > tonumber(ARGV[5])
+return give_up(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[2], owner, status, unseen, ARGV[6], ARGV[1])
 `,
 );
 

@@ -10,15 +10,19 @@ local tag, channel = KEYS[1], ARGV[1]
 local now = now_of(ARGV[2])
 local lanes, waiting, working, leases = tag .. 'lanes', tag .. 'waiting', tag .. 'working', tag .. 'leases'
 
-local function refresh(lane)
-  local first = redis.call('ZRANGE', tag .. 'lane:' .. lane, 0, 0, 'WITHSCORES')
-  if first[1] then redis.call('ZADD', lanes, first[2], lane) else redis.call('ZREM', lanes, lane) end
+local changed = {}
+local function settle()
+  for lane in pairs(changed) do
+    local first = redis.call('ZRANGE', tag .. 'lane:' .. lane, 0, 0, 'WITHSCORES')
+    if first[1] then redis.call('ZADD', lanes, first[2], lane) else redis.call('ZREM', lanes, lane) end
+  end
+  changed = {}
 end
 
 local function leave(session, lane)
   redis.call('HDEL', waiting, session)
   redis.call('ZREM', tag .. 'lane:' .. lane, session)
-  refresh(lane)
+  changed[lane] = true
 end
 
 local function wait(session, lane, at)
@@ -30,7 +34,7 @@ local function wait(session, lane, at)
   end
   redis.call('HSET', waiting, session, lane)
   redis.call('ZADD', tag .. 'lane:' .. lane, at, session)
-  refresh(lane)
+  changed[lane] = true
 end
 
 local function earlier(a, b)
@@ -64,8 +68,10 @@ local function reclaim_owner(owner)
 end
 
 for _, owner in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', exact(now))) do reclaim_owner(owner) end
+settle()
 
 local function announce()
+  settle()
   if redis.call('ZCARD', lanes) > 0 then redis.call('PUBLISH', channel, '') end
 end
 `;
@@ -97,6 +103,7 @@ if job then
   job.again_lane, job.again_at = nil, nil
   redis.call('HSET', working, ARGV[3], cjson.encode(job))
 end
+settle()
 return 1
 `);
 
@@ -120,12 +127,18 @@ if #held == 0 then held = cjson.decode('[]') end
 for at = 1, #ready, 2 do
   local session = ready[at]
   for i = 7, rate_at - 1, 2 do
-    if redis.call('SCARD', tag .. 'held:' .. ARGV[i]) >= tonumber(ARGV[i + 1]) then return { jobs, ARGV[i], '' } end
+    if redis.call('SCARD', tag .. 'held:' .. ARGV[i]) >= tonumber(ARGV[i + 1]) then
+      settle()
+      return { jobs, ARGV[i], '' }
+    end
   end
   for i = rate_at, token_at - 1, 3 do
     local limit, span = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
     local free_at = tonumber(redis.call('HGET', tag .. 'rates', ARGV[i]) or '0') - span + span / limit
-    if free_at > now then return { jobs, ARGV[i], exact(math.ceil(free_at)) } end
+    if free_at > now then
+      settle()
+      return { jobs, ARGV[i], exact(math.ceil(free_at)) }
+    end
   end
   for i = rate_at, token_at - 1, 3 do
     local arrival = tonumber(redis.call('HGET', tag .. 'rates', ARGV[i]) or '0')
@@ -141,6 +154,7 @@ for at = 1, #ready, 2 do
   jobs[#jobs + 1] = ready[at + 1]
   jobs[#jobs + 1] = token
 end
+settle()
 return { jobs, '', '' }
 `);
 
@@ -152,6 +166,7 @@ free(ARGV[3], job)
 local at = earlier(ARGV[5], job.again_at)
 local again = at and at ~= ''
 if again then wait(ARGV[3], job.again_lane or job.lane, at) end
+settle()
 -- Who has a free place has taken what he may: only a job that waits again, or a limit that is free again, is news.
 if again or #job.keys > 0 then announce() end
 return 1

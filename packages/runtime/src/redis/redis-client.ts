@@ -27,6 +27,8 @@ export interface RedisClient {
     count: "COUNT",
     most: number,
   ): Promise<[id: string, fields: string[]][]>;
+  publish(channel: string, message: string): Promise<unknown>;
+  readonly isCluster: boolean;
   /** `ready` while the server answers. */
   readonly status: string;
 }

@@ -14,7 +14,7 @@ export interface RedisLiveBusDeps {
   readonly prefix?: string;
 }
 
-/** KEYS: channel. A key, so that a Cluster sends all of a session through one node: that keeps their order. */
+/** KEYS: channel. For a Cluster, which by the key sends all of a session through one node: that keeps their order. */
 const publish = script("return redis.call('PUBLISH', KEYS[1], ARGV[1])");
 
 /** Redis's own publish and subscribe, one channel per session. */
@@ -37,7 +37,11 @@ export class RedisLiveBus implements LiveBus {
   async publish({ principal }: CallContext, session: string, message: LiveMessage): Promise<void> {
     if (this.#client.status !== "ready") return;
     const channel = this.#channel(principal.tenant, session);
-    void this.#connection.run(publish, [channel], [JSON.stringify(message)]).catch(() => {});
+    const text = JSON.stringify(message);
+    const sent = this.#client.isCluster
+      ? this.#connection.run(publish, [channel], [text])
+      : this.#connection.read((client) => client.publish(channel, text));
+    void sent.catch(() => {});
   }
 
   async subscribe(

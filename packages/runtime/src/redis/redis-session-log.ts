@@ -7,16 +7,19 @@ import type {
   Claim,
   DueSession,
   NewSession,
+  Release,
   SessionChange,
   SessionLog,
   SessionQuery,
   SessionRecord,
 } from "../session-log.ts";
 import { Connection, type RedisDurability } from "./connection.ts";
+import { ExternalIds } from "./external-ids.ts";
 import * as scripts from "./log-scripts.ts";
 import { type Partition, Partitions } from "./partitions.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { CHUNK, SessionArchive } from "./session-archive.ts";
+import { dueBefore, dueIn } from "./session-due.ts";
 import { eventArguments, eventOf, fieldsOf, hashOf, recordOf } from "./session-hash.ts";
 import { fits, fixedEntries, merged, search, statusEntry } from "./session-search.ts";
 
@@ -46,7 +49,7 @@ const LONGEST = 3 * CHUNK;
 export class RedisSessionLog implements SessionLog {
   readonly #connection: Connection;
   readonly #partitions: Partitions;
-  readonly #prefix: string;
+  readonly #external: ExternalIds;
   readonly #archive: SessionArchive | undefined;
   readonly #clock: Clock | undefined;
   readonly #ids: IdSource;
@@ -57,7 +60,7 @@ export class RedisSessionLog implements SessionLog {
     const { client, prefix = "ashlar:runtime:", partitions = 16, durability, archive, clock, ids = systemIds } = deps;
     this.#connection = new Connection("session log", client, durability);
     this.#partitions = new Partitions(prefix, partitions);
-    this.#prefix = prefix;
+    this.#external = new ExternalIds(this.#connection, prefix);
     this.#archive = archive === undefined ? undefined : new SessionArchive(archive);
     this.#clock = clock;
     this.#ids = ids;
@@ -72,8 +75,8 @@ export class RedisSessionLog implements SessionLog {
     session: NewSession,
   ): Promise<{ readonly record: SessionRecord; readonly created: boolean }> {
     const { agent, externalId, status, wakeAt } = session;
-    const bound = externalId === undefined ? undefined : await this.#bind(tenant, agent, externalId, session.id);
-    const id = bound ?? session.id;
+    const name = externalId === undefined ? undefined : { tenant, agent, externalId };
+    const id = name === undefined ? session.id : await this.#external.bind(name, session.id);
     const partition = this.#partitions.of(id);
     const keys = partition.session(id);
     const fields = hashOf(tenant, session);
@@ -86,8 +89,8 @@ export class RedisSessionLog implements SessionLog {
     const record = recordOf(id, fieldsOf(flat));
     if (made === 1) return { record, created: true };
     const same = record.tenant === tenant && record.agent === agent && record.externalId === externalId;
-    if (externalId !== undefined && same) return { record, created: false };
-    if (externalId !== undefined) await this.#unbind(tenant, agent, externalId, session.id);
+    if (name !== undefined && same) return { record, created: false };
+    if (name !== undefined) await this.#external.unbind(name, session.id);
     throw exists(id);
   }
 
@@ -101,10 +104,9 @@ export class RedisSessionLog implements SessionLog {
     const { tenant } = context.principal;
     const limit = pageSize(query.limit);
     const before = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
-    if (query.externalId !== undefined && query.agent !== undefined) {
-      const id = await this.#connection.read((client) =>
-        client.get(this.#externalKey(tenant, query.agent ?? "", query.externalId ?? "")),
-      );
+    const { agent, externalId } = query;
+    if (externalId !== undefined && agent !== undefined) {
+      const id = await this.#external.find({ tenant, agent, externalId });
       const record = id === null ? undefined : await this.get(context, id);
       const found = record !== undefined && fits(record, query) && (before === undefined || record.id < before);
       return { items: found ? [record] : [] };
@@ -141,7 +143,8 @@ export class RedisSessionLog implements SessionLog {
     if (removed === scripts.ABSENT) throw notFound(session);
     if (removed === 0) throw busy(session);
     await this.#archive?.remove(context, session, trimmed);
-    if (known.externalId !== undefined) await this.#unbind(tenant, known.agent, known.externalId, session);
+    const { agent, externalId } = known;
+    if (externalId !== undefined) await this.#external.unbind({ tenant, agent, externalId }, session);
   }
 
   async claim(
@@ -175,32 +178,37 @@ export class RedisSessionLog implements SessionLog {
     const { tenant } = context.principal;
     const partition = this.#partitions.of(session);
     const keys = partition.session(session);
-    const { status = "", metadata, state, archivedAt } = change ?? {};
+    const { status = "", metadata, state, archivedAt, release } = change ?? {};
     const fields = [
       ...(metadata === undefined ? [] : ["metadata", JSON.stringify(metadata)]),
       ...(state === undefined ? [] : ["state", JSON.stringify(state)]),
       ...(typeof archivedAt === "number" ? ["archivedAt", archivedAt] : []),
     ];
+    const texts = events.map((event) => JSON.stringify(event));
     const flags = [change === undefined ? "" : "1", archivedAt === null ? "1" : ""];
     const placed = (await this.#connection.write(
       scripts.append,
       [keys.record, keys.events, keys.keys, partition.index(tenant), partition.wake, partition.claims],
       [
         ...[this.#now(), session, tenant, fence, this.#head(session, fence)],
-        ...[fields.length / 2, ...fields, status, ...flags, ...eventArguments(events)],
+        ...[fields.length / 2, ...fields, status, ...flags, release?.seen ?? "", release?.wakeAt ?? ""],
+        ...events.flatMap(({ idempotencyKey = "" }, index) => [idempotencyKey, texts[index] ?? ""]),
       ],
     )) as number | Placed[];
     if (typeof placed === "number") throw refused(placed, session);
     const known = this.#heads.get(session);
-    if (known?.fence === fence) known.head = Math.max(known.head, ...placed.map(([seq]) => seq));
-    return Promise.all(placed.map((each, index) => this.#eventAt(context, session, each, fence, events[index])));
+    if (release !== undefined) {
+      this.#heads.delete(session);
+      await this.#shorten(context, session);
+    } else if (known?.fence === fence) known.head = Math.max(known.head, ...placed.map(([seq]) => seq));
+    return Promise.all(placed.map((each, index) => this.#eventAt(context, session, each, fence, texts[index])));
   }
 
   async release(
     context: CallContext,
     session: string,
     fence: string,
-    { seen, wakeAt }: { readonly seen: number; readonly wakeAt?: number },
+    { seen, wakeAt }: Release,
   ): Promise<{ readonly woken: boolean }> {
     const { tenant } = context.principal;
     const partition = this.#partitions.of(session);
@@ -224,14 +232,15 @@ export class RedisSessionLog implements SessionLog {
     const { tenant } = context.principal;
     const partition = this.#partitions.of(session);
     const { record, events, keys } = partition.session(session);
+    const text = JSON.stringify(event);
     const placed = (await this.#connection.write(
       scripts.deposit,
       [record, events, keys, partition.wake, partition.index(tenant)],
-      [this.#now(), session, tenant, ...eventArguments([event]), wake ? "1" : ""],
+      [this.#now(), session, tenant, event.idempotencyKey ?? "", text, wake ? "1" : ""],
     )) as number | Placed;
     if (typeof placed === "number") throw placed === scripts.ENDED ? ended(session) : notFound(session);
     return {
-      event: await this.#eventAt(context, session, placed, INPUT_FENCE, event),
+      event: await this.#eventAt(context, session, placed, INPUT_FENCE, text),
       duplicate: placed.length > 1,
     };
   }
@@ -317,17 +326,15 @@ export class RedisSessionLog implements SessionLog {
     readonly limit: number;
     readonly after?: Pick<DueSession, "wakeAt" | "session">;
   }): Promise<readonly DueSession[]> {
-    const flats = await this.#everywhere((partition) =>
-      this.#connection.run(
-        scripts.due,
-        [partition.wake, partition.leases],
-        [this.#now(), limit, after?.wakeAt ?? "", after?.session ?? "", partition.session("").record],
-      ),
-    );
-    return flats
-      .flatMap((flat) => dueOf(flat as string[]))
-      .sort((a, b) => a.wakeAt - b.wakeAt || (a.session < b.session ? -1 : 1))
-      .slice(0, limit);
+    const { all } = this.#partitions;
+    const size = Math.ceil(limit / all.length) + 8;
+    const sources = all.map((partition) => dueIn(this.#connection, partition, this.#now(), after, size));
+    const found: DueSession[] = [];
+    if (limit < 1) return found;
+    for await (const each of merged(sources, dueBefore)) {
+      if (found.push(each) >= limit) break;
+    }
+    return found;
   }
 
   async close(): Promise<void> {
@@ -347,20 +354,6 @@ export class RedisSessionLog implements SessionLog {
     return Promise.all(this.#partitions.all.map(body));
   }
 
-  #externalKey(tenant: string, agent: string, externalId: string): string {
-    return `${this.#prefix}external:${JSON.stringify([tenant, agent, externalId])}`;
-  }
-
-  /** The id that the external id is bound to: this one, if none was before. */
-  async #bind(tenant: string, agent: string, externalId: string, id: string): Promise<string> {
-    const key = this.#externalKey(tenant, agent, externalId);
-    return (await this.#connection.write(scripts.bind, [key], [id])) as string;
-  }
-
-  async #unbind(tenant: string, agent: string, externalId: string, id: string): Promise<void> {
-    await this.#connection.write(scripts.unbind, [this.#externalKey(tenant, agent, externalId)], [id]);
-  }
-
   async #trimmed(record: string): Promise<number> {
     return Number((await this.#connection.read((client) => client.hget(record, "trimmed"))) ?? 0);
   }
@@ -371,10 +364,10 @@ export class RedisSessionLog implements SessionLog {
     session: string,
     [seq, known, text]: Placed,
     fence: string,
-    event: NewEvent | undefined,
+    written = "",
   ): Promise<SessionEvent> {
     const { tenant } = context.principal;
-    if (text === undefined) return eventOf(seq, fence, JSON.stringify(event), tenant, session);
+    if (text === undefined) return eventOf(seq, fence, written, tenant, session);
     if (text !== "") return eventOf(seq, known ?? "", text, tenant, session);
     const [archived] = (await this.#archive?.read(context, session, seq)) ?? [];
     if (archived === undefined) throw notFound(session);
@@ -409,12 +402,3 @@ const entryOf = (
   tenant: string,
   session: string,
 ) => eventOf(Number.parseInt(id, 10), fence, event, tenant, session);
-
-function dueOf(flat: readonly string[]): DueSession[] {
-  const due: DueSession[] = [];
-  for (let at = 0; at < flat.length; at += 5) {
-    const [session = "", tenant = "", agent = "", wakeAt, state = "null"] = flat.slice(at, at + 5);
-    due.push({ session, tenant, agent, wakeAt: Number(wakeAt), state: JSON.parse(state) as Json });
-  }
-  return due;
-}

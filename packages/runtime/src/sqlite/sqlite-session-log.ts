@@ -15,6 +15,7 @@ import type {
   Claim,
   DueSession,
   NewSession,
+  Release,
   SessionChange,
   SessionLog,
   SessionQuery,
@@ -133,6 +134,7 @@ export class SqliteSessionLog implements SessionLog {
       const placed = events.map((event) => this.#place(tenant, session, fence, event));
       if (events.length === 0) this.#fenced(tenant, session, fence);
       if (change !== undefined) this.#change(session, change);
+      if (change?.release !== undefined) this.#giveUp(tenant, session, fence, change.release);
       return placed;
     });
   }
@@ -141,17 +143,9 @@ export class SqliteSessionLog implements SessionLog {
     { principal: { tenant } }: CallContext,
     session: string,
     fence: string,
-    { seen, wakeAt }: { readonly seen: number; readonly wakeAt?: number },
+    options: Release,
   ): Promise<{ readonly woken: boolean }> {
-    return this.#connection.write(() => {
-      const { number, status } = this.#fenced(tenant, session, fence);
-      const woken = status !== "ended" && this.#events.hasInput(tenant, session, seen);
-      const next = woken ? this.#clock.now() : status === "ended" ? undefined : wakeAt;
-      this.#connection
-        .sql("UPDATE runtime_session SET owner = NULL, wake_at = ?, status = ? WHERE number = ?")
-        .run(next, woken && status === "idle" ? "queued" : status, number);
-      return { woken };
-    });
+    return this.#connection.write(() => ({ woken: this.#giveUp(tenant, session, fence, options) }));
   }
 
   async deposit(
@@ -299,6 +293,16 @@ export class SqliteSessionLog implements SessionLog {
   #inForce(owner: string | null): boolean {
     const lease = this.#connection.sql("SELECT 1 FROM runtime_session_lease WHERE owner = ? AND expires_at > ?");
     return owner !== null && lease.get(owner, this.#clock.now()) !== undefined;
+  }
+
+  #giveUp(tenant: string, session: string, fence: string, { seen, wakeAt }: Release): boolean {
+    const { number, status } = this.#fenced(tenant, session, fence);
+    const woken = status !== "ended" && this.#events.hasInput(tenant, session, seen);
+    const next = woken ? this.#clock.now() : status === "ended" ? undefined : wakeAt;
+    this.#connection
+      .sql("UPDATE runtime_session SET owner = NULL, wake_at = ?, status = ? WHERE number = ?")
+      .run(next, woken && status === "idle" ? "queued" : status, number);
+    return woken;
   }
 
   #change(session: string, { status, metadata, state, archivedAt }: SessionChange): void {

@@ -95,6 +95,17 @@ const logs: readonly (readonly [fault: string, law: RegExp, broken: typeof InMem
     },
   ],
   [
+    "an append forgets its release",
+    /an append that releases/,
+    class extends InMemorySessionLog {
+      override async append(
+        ...[context, session, fence, events, { release: _, ...change } = {}]: Parameters<Log["append"]>
+      ) {
+        return super.append(context, session, fence, events, change);
+      }
+    },
+  ],
+  [
     "an input does not wake",
     /wakes an idle session/,
     class extends InMemorySessionLog {

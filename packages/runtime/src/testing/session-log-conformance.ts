@@ -305,6 +305,27 @@ export function sessionLogConformance({ test, createLog, ownTime = false }: Sess
     assert.deepEqual(await log.due({ limit: 10 }), []);
   });
 
+  law(
+    "an append that releases gives the claim up, and an input that was not seen keeps the session awake",
+    async (log) => {
+      await log.create(acme, session("ses_1"));
+      const rest = async (seen: number) => {
+        const claim = await log.claim(acme, "ses_1", { owner: "w1" });
+        assert.ok(claim);
+        const idle = { status: "idle", release: { seen } } as const;
+        const [placed] = await log.append(acme, "ses_1", claim.fence, [event("session.status_idle")], idle);
+        const { status, owner, wakeAt } = (await log.get(acme, "ses_1")) ?? {};
+        assert.equal(owner, undefined);
+        await assert.rejects(log.append(acme, "ses_1", claim.fence, [event("late")]), code("RUNTIME_FENCED"));
+        return [placed?.seq, status, wakeAt !== undefined];
+      };
+      assert.deepEqual(await rest(1), [2, "idle", false]);
+      await log.deposit(acme, "ses_1", event("input.message"));
+      assert.deepEqual(await rest(2), [4, "queued", true]);
+      assert.deepEqual(await rest(3), [5, "idle", false]);
+    },
+  );
+
   law("a wake in the future is due when its time has come", async (log, pass, clock) => {
     await log.create(acme, session("ses_1"));
     const claim = await log.claim(acme, "ses_1", { owner: "w1" });
