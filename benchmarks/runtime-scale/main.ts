@@ -28,7 +28,7 @@ const shown = ({ p50, min, max }: Spread) => `${round(p50)} (${round(min)} to ${
 const rows: Record<string, unknown>[] = [];
 const figures: Record<string, unknown>[] = [];
 for (const profile of profiles) {
-  const server = await startServer(profile, "");
+  const server = await startServer(profile, "", "everysec");
   const { place } = server;
   try {
     for (const workers of WORKERS) figures.push(await turnsOf(place, workers));

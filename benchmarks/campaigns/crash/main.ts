@@ -19,6 +19,10 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     kills: { type: "string", default: "40" },
     steps: { type: "string" },
+    /** Ends after so many seconds also short of the kills, and says how many there were. */
+    seconds: { type: "string", default: "Infinity" },
+    /** Of Redis. `everysec` answers before it has written while the disk is busy: what that loses is counted. */
+    appendfsync: { type: "string", default: "always" },
   },
 });
 if (!PROFILES.includes(values.profile)) {
@@ -32,16 +36,20 @@ const leastSteps = Number(values.steps ?? Math.min(10_000, kills * 50));
 const random = mulberry32(seed);
 
 await inFolder(async (folder) => {
-  const server = await startServer(profile, folder);
+  const server = await startServer(profile, folder, values.appendfsync);
   const stage = await Stage.set(folder, server.place);
   const done = { kills: 0, pauses: 0, serverKills: 0 };
   const disturbances = () => done.kills + done.pauses + done.serverKills;
   try {
     for (let index = 0; index < WORKERS; index++) stage.launch(index, server.place);
-    while (disturbances() < kills || stage.acknowledged < leastSteps) {
+    let before = 0;
+    const until = performance.now() + 1_000 * Number(values.seconds);
+    while (performance.now() < until && (disturbances() < kills || stage.acknowledged < leastSteps)) {
       await stage.feed();
       await sleep(30 + random() * 220);
-      if (disturbances() >= kills) continue;
+      // Whoever is killed before he has begun is no trial: on a busy machine a process takes seconds to start.
+      if (disturbances() >= kills || stage.acknowledged === before) continue;
+      before = stage.acknowledged;
       const index = Math.floor(random() * WORKERS);
       const what = random();
       const more = random();

@@ -10,10 +10,10 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** A private server for the profile, set up as the guide says for production. */
-export async function startServer(profile: Profile, folder: string): Promise<Server> {
+/** A private server for the profile, by default set up so that it forgets nothing when its process dies. */
+export async function startServer(profile: Profile, folder: string, appendfsync = "always"): Promise<Server> {
   if (profile === "redis") {
-    const redis = await startRedis("--appendonly", "yes", "--appendfsync", "everysec");
+    const redis = await startRedis("--appendonly", "yes", "--appendfsync", appendfsync);
     return {
       place: { profile, at: redis.path, durability: "primary" },
       crash: redis.restart,

@@ -2,7 +2,7 @@ import type { Admission } from "../admission.ts";
 import type { Clock } from "../dialect.ts";
 import { breathe } from "../internal/breathe.ts";
 import type { Claim, SessionLog } from "../session-log.ts";
-import type { TakenJob, WorkQueue } from "../work-queue.ts";
+import type { LaneState, TakenJob, WorkQueue } from "../work-queue.ts";
 import { type RunDeps, SessionRun } from "./run-session.ts";
 import { Sweep } from "./sweep.ts";
 
@@ -47,11 +47,16 @@ export class Worker {
   async drain(): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort(new Error("The worker drains."));
-    const runs = [...this.#runs.values()];
-    for (const { run } of runs) run.leave("drain");
-    await Promise.allSettled([...this.#loops, ...runs.map(({ done }) => done)]);
+    this.#leaveAll();
+    await Promise.allSettled(this.#loops);
+    this.#leaveAll();
+    await Promise.allSettled([...this.#runs.values()].map(({ done }) => done));
     const { log, queue, owner } = this.#deps;
     await Promise.all([log.expire(owner), queue.expire(owner)]);
+  }
+
+  #leaveAll(): void {
+    for (const { run } of this.#runs.values()) run.leave("drain");
   }
 
   async #repeat(body: () => Promise<void>): Promise<void> {
@@ -79,8 +84,7 @@ export class Worker {
     });
     await breathe();
     await this.#sweep.look();
-    await this.#take();
-    const lanes = await queue.lanes();
+    const lanes = await this.#take();
     const next = Math.min(...lanes.map(({ nextAt }) => nextAt).filter((at) => at > clock.now()), clock.now() + sweepMs);
     const waiting = new AbortController();
     const signal = AbortSignal.any([this.#stopping.signal, waiting.signal]);
@@ -89,25 +93,30 @@ export class Worker {
     waiting.abort();
   }
 
-  /** One at a time while lanes of one priority contend, so that the order of the next is decided anew. */
-  async #take(): Promise<void> {
+  /**
+   * One at a time while lanes of one priority contend, so that the order of the next is decided anew. Gives the lanes in
+   * which there is more; none when this worker has no place free, and so need not look before it has.
+   */
+  async #take(): Promise<readonly LaneState[]> {
     const { queue, clock, admission, owner, concurrency } = this.#deps;
-    for (let progress = true; progress; ) {
-      progress = false;
+    for (;;) {
       await breathe();
-      const lanes = admission.order(await queue.lanes(), clock.now());
+      if (this.#runs.size >= concurrency || this.#stopping.signal.aborted) return [];
+      const waiting = await queue.lanes();
+      const lanes = admission.order(waiting, clock.now());
+      let taken = 0;
       for (const lane of lanes) {
+        if (this.#stopping.signal.aborted) return [];
         const free = concurrency - this.#runs.size;
-        if (free <= 0 || this.#stopping.signal.aborted) return;
         const alone = lanes.every((other) => other === lane || other.priority < lane.priority);
         const options = { owner, count: alone ? free : 1, ...admission.limits(lane) };
         const { jobs } = await queue.take(lane, options).catch((error) => this.#giveUp(error));
-        if (jobs.length === 0) continue;
         for (const _ of jobs) admission.served(lane);
         await Promise.all(jobs.map((job) => this.#run(job)));
-        progress = true;
-        break;
+        taken = jobs.length;
+        if (taken > 0) break;
       }
+      if (taken === 0) return waiting;
     }
   }
 

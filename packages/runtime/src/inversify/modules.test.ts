@@ -11,7 +11,7 @@ import * as runtime from "./index.ts";
 
 test("every engine's module gives its catalog, and PostgreSQL its blobs when asked; nothing connects before it is used", async () => {
   await using stack = new AsyncDisposableStack();
-  const database = stack.adopt(new Database(":memory:"), (each) => each.close());
+  const database = stack.adopt(new Database(":memory:"), (each) => void each.close());
   const client = stack.adopt(new Redis({ lazyConnect: true }), (each) => each.disconnect());
   const pool = stack.adopt(new Pool(), (each) => each.end());
   const loaded = async (...modules: Parameters<Container["load"]>) => {

@@ -158,17 +158,23 @@ settle()
 return { jobs, '', '' }
 `);
 
-/** ARGV from the third: session, token, availableAt or empty when the job is done. */
+/** ARGV from the third: session, token, and availableAt or empty when the job is done, of each. */
 export const giveBack: Script = on(`
-local job = read_working(ARGV[3])
-if not job or job.token ~= ARGV[4] then return 0 end
-free(ARGV[3], job)
-local at = earlier(ARGV[5], job.again_at)
-local again = at and at ~= ''
-if again then wait(ARGV[3], job.again_lane or job.lane, at) end
-settle()
 -- Who has a free place has taken what he may: only a job that waits again, or a limit that is free again, is news.
-if again or #job.keys > 0 then announce() end
+local news = false
+for i = 3, #ARGV, 3 do
+  local session = ARGV[i]
+  local job = read_working(session)
+  if job and job.token == ARGV[i + 1] then
+    free(session, job)
+    local at = earlier(ARGV[i + 2], job.again_at)
+    local again = at and at ~= ''
+    if again then wait(session, job.again_lane or job.lane, at) end
+    news = news or again or #job.keys > 0
+  end
+end
+settle()
+if news then announce() end
 return 1
 `);
 

@@ -4,6 +4,7 @@ import { Signal } from "../internal/signal.ts";
 import type { Job, Lane, LaneDepth, LaneState, Taken, TakenJob, TakeOptions, WorkQueue } from "../work-queue.ts";
 import { type Channels, channelsOf } from "./channels.ts";
 import { Connection, type RedisDurability } from "./connection.ts";
+import { Gathered } from "./gathered.ts";
 import * as scripts from "./queue-scripts.ts";
 import type { RedisClient, RedisSubscriber } from "./redis-client.ts";
 import type { Script } from "./script.ts";
@@ -28,6 +29,9 @@ export interface RedisWorkQueueDeps {
   readonly ids?: IdSource;
 }
 
+/** A job given back: until when it rests, or nothing when it is done. */
+type Back = TakenJob & { readonly again: number | "" };
+
 /** Sorted sets under one script per operation: what a job, a lane, a limit and a lease are is decided at once. */
 export class RedisWorkQueue implements WorkQueue {
   readonly #connection: Connection;
@@ -37,6 +41,7 @@ export class RedisWorkQueue implements WorkQueue {
   readonly #clock: Clock | undefined;
   readonly #ids: IdSource;
   readonly #signal = new Signal();
+  readonly #back: Gathered<Back>;
   #listening: Promise<AsyncDisposable> | undefined;
 
   constructor(deps: RedisWorkQueueDeps) {
@@ -47,6 +52,7 @@ export class RedisWorkQueue implements WorkQueue {
     this.#channel = `${prefix}work`;
     this.#clock = clock;
     this.#ids = ids;
+    this.#back = new Gathered((given) => this.#giveBack(given));
   }
 
   async put(jobs: readonly Job[]): Promise<void> {
@@ -93,11 +99,11 @@ export class RedisWorkQueue implements WorkQueue {
   }
 
   async finish(job: TakenJob): Promise<void> {
-    await this.#giveBack(job, "");
+    await this.#back.add({ ...job, again: "" });
   }
 
   async putBack(job: TakenJob, availableAt: number): Promise<void> {
-    await this.#giveBack(job, availableAt);
+    await this.#back.add({ ...job, again: availableAt });
   }
 
   async renew(owner: string, leaseMs: number): Promise<void> {
@@ -135,8 +141,17 @@ export class RedisWorkQueue implements WorkQueue {
     await (await this.#listening)?.[Symbol.asyncDispose]();
   }
 
-  async #giveBack({ session, lane, token }: TakenJob, availableAt: number | ""): Promise<void> {
-    await this.#run(scripts.giveBack, spread(this.#shards, lane.tenant), [session, token, availableAt]);
+  async #giveBack(given: readonly Back[]): Promise<void> {
+    const byShard = Map.groupBy(given, ({ lane }) => spread(this.#shards, lane.tenant));
+    await Promise.all(
+      [...byShard].map(([shard, own]) =>
+        this.#run(
+          scripts.giveBack,
+          shard,
+          own.flatMap(({ session, token, again }) => [session, token, again]),
+        ),
+      ),
+    );
     this.#signal.raise();
   }
 
