@@ -53,7 +53,7 @@ describeWith([parts.postgres], "a postgres server", () => {
       const late = new PostgresSessionLog({ pool: pools[0] as never });
       await expect(late.owners()).rejects.toMatchObject({
         code: "RUNTIME_INVALID",
-        message: expect.stringMatching(/schema version 99; this release knows versions up to 1/),
+        message: expect.stringMatching(/schema version 99; this release knows versions up to \d+/),
       });
     } finally {
       await Promise.all(pools.map((pool) => pool.end()));
