@@ -47,7 +47,11 @@ export async function commandLine(words: readonly string[], { environment, out, 
   }
 }
 
-async function obey(words: readonly string[], environment: Terminal["environment"], out: Terminal["out"]): Promise<void> {
+async function obey(
+  words: readonly string[],
+  environment: Terminal["environment"],
+  out: Terminal["out"],
+): Promise<void> {
   const { values, positionals } = parseArgs({
     args: [...words],
     allowPositionals: true,

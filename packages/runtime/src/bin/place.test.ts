@@ -19,7 +19,11 @@ async function ashlar(words: readonly string[], environment: Readonly<Record<str
 }
 
 /** A session of the log, as `ashlar sessions show` finds it. */
-async function shown(log: SessionLog, args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<void> {
+async function shown(
+  log: SessionLog,
+  args: readonly string[],
+  environment?: Readonly<Record<string, string>>,
+): Promise<void> {
   const runtime = new Runtime({ log, queue: new InMemoryWorkQueue(), agents: [{ name: "a", run: async () => {} }] });
   const { id } = await runtime.sessions.open({ principal: { tenant: "default" } }, { agent: "a" });
   const { said } = await ashlar(["sessions", "show", id, "--json", ...args], environment);

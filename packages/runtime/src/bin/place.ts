@@ -19,7 +19,10 @@ export interface Engine {
 const GIVE = "Give one of --data FILE, --redis URL and --postgres URL";
 
 /** What was given; else what the environment says, in this order. */
-export function placeOf({ data, redis, postgres }: Place, environment: Readonly<Record<string, string | undefined>>): Place {
+export function placeOf(
+  { data, redis, postgres }: Place,
+  environment: Readonly<Record<string, string | undefined>>,
+): Place {
   const given = [data, redis, postgres].filter((each) => each !== undefined);
   if (given.length > 1) throw new Error(`Which one? ${GIVE}.`);
   if (given.length === 1) return { data, redis, postgres };
