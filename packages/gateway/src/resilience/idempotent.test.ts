@@ -7,17 +7,20 @@ import { idempotent } from "./idempotent.ts";
 const ann: CallContext = { principal: { tenant: "acme", user: "ann" } };
 const keyed: CallContext = { ...ann, idempotencyKey: "k" };
 
-/** Pays at once and answers when it is told to. */
+/** Pays at once and answers when it is told to, or breaks off with its caller. */
 function slowBank() {
   const waiting: (() => void)[] = [];
   const state = { paid: 0, answer: () => waiting.shift()?.() };
   const target: Target = {
     name: "bank",
     list: async () => [],
-    call: async (_, name) => {
+    call: async ({ signal }, name) => {
       if (name === "broken") throw new GatewayError("GATEWAY_TARGET_UNAVAILABLE", "down");
       const receipt = ++state.paid;
-      await new Promise<void>((resolve) => waiting.push(resolve));
+      await new Promise<void>((resolve, reject) => {
+        waiting.push(resolve);
+        signal?.addEventListener("abort", () => reject(signal.reason));
+      });
       return { content: [{ type: "text", text: `receipt ${receipt}` }] };
     },
   };
