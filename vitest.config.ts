@@ -1,5 +1,10 @@
 import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+
+/** The programs that tests start read what an earlier one compiled. */
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL("node_modules/.cache/compiled", import.meta.url));
 
 const conditions = ["@ashlar/source", "module", "node", "development|production"];
 const resolve = { ssr: { resolve: { conditions, externalConditions: conditions } } };
@@ -36,6 +41,8 @@ export default defineConfig({
         },
       },
     ],
+    // Much of the suite waits for programs that it started: one worker would leave the second core idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     reporters: ["default", "./test/support/reporter.ts"],
     coverage: { include: ["packages/*/src/**/*.ts"], exclude: ["**/*.test.ts", "**/*.test-d.ts", "**/*.bench.ts"] },
   },
