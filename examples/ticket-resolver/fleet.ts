@@ -12,10 +12,15 @@ export interface Up {
   readonly reached: boolean;
 }
 
+interface Running extends Up {
+  readonly gone: Promise<unknown>;
+}
+
 interface Worker {
   readonly name: string;
   readonly process: ChildProcess;
-  readonly up: Promise<Up>;
+  /** Of a worker that is killed before it is up: the next one's. */
+  readonly up: Promise<Running>;
 }
 
 /** The runtime's processes: one that is killed is replaced, and meanwhile another goes on with its session. */
@@ -38,11 +43,10 @@ export class Fleet {
   }
 
   /** A worker that is up; the first call starts them all and waits for all. */
-  async front(): Promise<Up & { readonly gone: Promise<unknown> }> {
+  async front(): Promise<Running> {
     while (this.#started < workersOf(this.#config)) this.#start();
     if (this.#started === this.#workers.length) await Promise.all(this.#workers.map(({ up }) => up));
-    const { process, up } = await Promise.any(this.#workers.map((worker) => worker.up.then(() => worker)));
-    return { ...(await up), gone: exited(process) };
+    return Promise.any(this.#workers.map(({ up }) => up));
   }
 
   async stop(): Promise<void> {
@@ -50,33 +54,37 @@ export class Fleet {
     await Promise.all(this.#workers.map(({ process }) => stop(process)));
   }
 
-  #start(): void {
+  #start(): Worker {
     this.#started += 1;
     const name = `worker ${this.#started}`;
     const port = this.#workers.length === 0 ? this.#config.port : 0;
     const config: WorkerConfig = { ...this.#config, port, worker: name };
     const process = startScript("worker.ts", { ...this.#environment, ASHLAR_WORKER: JSON.stringify(config) });
-    const { promise: up, resolve, reject } = Promise.withResolvers<Up>();
+    const { promise: up, resolve, reject } = Promise.withResolvers<Running>();
     up.catch(() => {});
     const worker = { name, process, up };
     this.#workers.push(worker);
-    void this.#listen(process, resolve, reject);
-    void exited(process).then(({ signal }) => this.#ended(worker, signal));
+    void this.#listen(process, resolve);
+    void exited(process).then(({ signal }) => {
+      const next = this.#successor(worker, signal);
+      if (next === undefined) reject(new UsageError("The runtime could not start; the reason stands above."));
+      else resolve(next.up);
+    });
+    return worker;
   }
 
-  async #listen(process: ChildProcess, resolve: (up: Up) => void, reject: (error: Error) => void): Promise<void> {
+  async #listen(process: ChildProcess, resolve: (up: Running) => void): Promise<void> {
     for await (const line of jsonLines(process)) {
       if (typeof line.running === "string") this.ran.push(line.running);
-      else resolve(line as unknown as Up);
+      else resolve({ ...(line as unknown as Up), gone: exited(process) });
     }
-    reject(new UsageError("The runtime could not start; the reason stands above."));
   }
 
-  #ended(worker: Worker, signal: NodeJS.Signals | null): void {
-    if (this.#stopping || signal !== "SIGKILL") return;
+  #successor(worker: Worker, signal: NodeJS.Signals | null): Worker | undefined {
+    if (this.#stopping || signal !== "SIGKILL") return undefined;
     this.killed.push(worker.name);
     this.#workers = this.#workers.filter((each) => each !== worker);
     this.#onKilled(worker.name);
-    this.#start();
+    return this.#start();
   }
 }
