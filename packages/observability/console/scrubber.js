@@ -27,10 +27,12 @@ export class Scrubber {
     this.events = [];
     this.width = 0;
     this.draw = perFrame(() => this.paint());
-    this.range.addEventListener(
-      "input",
-      perFrame(() => move(this.index())),
-    );
+    const moved = perFrame(() => move(this.index()));
+    this.range.addEventListener("input", () => {
+      // At once: events that come before the next frame leave the hand where it is.
+      this.at = this.events[this.index()] ?? this.at;
+      moved();
+    });
     new ResizeObserver(this.draw).observe(this.canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", this.draw);
   }

@@ -1,6 +1,7 @@
 import { clean, h, perFrame } from "./base.js";
 
 const OVERSCAN = 4;
+const REST_MS = 100;
 /** Pixels of a narrow letter: what a line can hold is cut by it, since every letter of a text is measured. */
 const NARROWEST = 4;
 
@@ -42,6 +43,8 @@ export class VirtualList {
     const atEnd = this.atEnd();
     this.items = items;
     this.stale = true;
+    // At once: whoever selects the last row next can scroll to it.
+    this.space.style.height = `${items.length * this.height}px`;
     this.soon();
     return atEnd;
   }
@@ -57,9 +60,10 @@ export class VirtualList {
     if (clientHeight === 0) return;
     const leap = Math.abs(scrollTop - this.top) > clientHeight;
     Object.assign(this, { top: scrollTop, most: Math.ceil(clientWidth / NARROWEST) });
-    if (this.stale) this.space.style.height = `${items.length * height}px`;
-    // A leap draws what is in sight; a step also what comes next, so that nothing is missing while it moves.
+    // A leap draws what is in sight; a step, or a rest, also what comes next, so that nothing is missing while it moves.
     const spare = leap ? 0 : OVERSCAN;
+    clearTimeout(this.resting);
+    if (leap) this.resting = setTimeout(this.soon, REST_MS);
     const first = Math.max(0, Math.floor(scrollTop / height) - spare);
     const last = Math.min(items.length, Math.ceil((scrollTop + clientHeight) / height) + spare);
     const [held, shown, hidden] = [new Map(), [], []];

@@ -7,15 +7,15 @@ import { parseSandboxSpec } from "./parse-sandbox-spec.ts";
 import type { SandboxBackend } from "./sandbox-backend.ts";
 import type { SandboxSpec } from "./sandbox-spec.ts";
 
-const LIMITS = {
+type HostedLimit = "memoryMiB" | "cpus" | "processes" | "diskMiB" | "lifetimeMs";
+
+const LIMITS: Readonly<Record<HostedLimit, keyof LimitEnforcement>> = {
   memoryMiB: "memory",
   cpus: "cpus",
   processes: "processes",
   diskMiB: "disk",
   lifetimeMs: "wallTime",
-} as const satisfies Record<string, keyof LimitEnforcement>;
-
-type HostedLimit = keyof typeof LIMITS;
+};
 
 export interface HostedProcess {
   readonly stdin: WritableStream<Uint8Array>;
